@@ -59,6 +59,12 @@ class Guest:
     cpu: str = ""  # empty = the emulator's default for this project
     extra: list[str] = field(default_factory=list)  # further QEMU arguments, verbatim
 
+    def __post_init__(self) -> None:
+        # Emulators run in ROOT, so that recorded command lines carry no path of this machine: see shown().
+        for name in ("kernel", "initrd", "results", "faults"):
+            path = getattr(self, name)
+            setattr(self, name, path.resolve() if path else None)
+
     def check(self) -> None:
         for what, value, allowed in (("machine", self.machine, MACHINES), ("accel", self.accel, ACCELS),
                                      ("boot", self.boot, BOOTS)):
@@ -70,7 +76,7 @@ class Guest:
             raise UsageError("microvm has no CD-ROM drive: boot it by pvh, or take q35 or pc")
         for path in (self.kernel, self.initrd):
             if path is not None and not path.is_file():
-                raise UsageError(f"{path}: no such file (build it first: cmake --build build)")
+                raise UsageError(f"{shown(path)}: no such file (build it first: cmake --build build)")
 
     @property
     def title(self) -> str:
@@ -101,6 +107,11 @@ class Report:
             if text in seen:
                 return when
         return None
+
+
+def shown(path: pathlib.Path) -> str:
+    """A path as a command line run in ROOT may name it."""
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
 
 
 def exit_word(log: bytes) -> Outcome | None:

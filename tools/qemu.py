@@ -16,7 +16,7 @@ import calibrate
 import iso
 import qmp
 import symbols
-from guest import Guest, Outcome, Report, QEMU_STATUS, UsageError, exit_word
+from guest import QEMU_STATUS, ROOT, Guest, Outcome, Report, UsageError, exit_word, shown
 
 ICOUNT = ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-rtc", "base=2024-01-01,clock=vm", "-seed", "1"]
 ACCELERATOR = {"tcg": ["-accel", "tcg"], "kvm": ["-accel", "kvm"], "icount": ICOUNT}
@@ -24,26 +24,26 @@ PROGRAM = "qemu-system-x86_64"
 
 
 def command_line(guest: Guest, control: str = "") -> list[str]:
-    """The complete QEMU command line; `control` is the path of the QMP socket, if one is wanted."""
+    """The complete QEMU command line, to be run in the project's root; `control` is the path of the QMP socket, if one is wanted."""
     machine = "microvm,auto-kernel-cmdline=off" if guest.machine == "microvm" else guest.machine
     args = [PROGRAM, "-machine", machine, *ACCELERATOR[guest.accel], "-cpu", guest.cpu or "max", "-m", guest.mem,
             "-smp", str(guest.smp), "-no-reboot", "-nodefaults", "-display", "none",
             "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
             "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"]
     if guest.results:
-        args += ["-chardev", f"file,id=results,path={guest.results}", "-device", "isa-debugcon,iobase=0xe9,chardev=results"]
+        args += ["-chardev", f"file,id=results,path={shown(guest.results)}", "-device", "isa-debugcon,iobase=0xe9,chardev=results"]
     if control:
         args += ["-chardev", f"socket,id=control,path={control},server=on,wait=off", "-mon", "chardev=control,mode=control"]
     if guest.boot == "iso":
-        args += ["-cdrom", str(iso.build(guest.kernel, guest.initrd, guest.append)), "-boot", "d"]
+        args += ["-cdrom", shown(iso.build(guest.kernel, guest.initrd, guest.append)), "-boot", "d"]
     else:
-        args += ["-kernel", str(guest.kernel)]
+        args += ["-kernel", shown(guest.kernel)]
         if guest.initrd:
-            args += ["-initrd", str(guest.initrd)]
+            args += ["-initrd", shown(guest.initrd)]
         if guest.append:
             args += ["-append", guest.append]
     if guest.faults:
-        args += ["-d", "int,cpu_reset", "-D", str(guest.faults)]
+        args += ["-d", "int,cpu_reset", "-D", shown(guest.faults)]
     if guest.gdb:
         args += ["-gdb", f"tcp:127.0.0.1:{guest.gdb}", "-S"]
     return args + guest.extra
@@ -111,7 +111,7 @@ def run(guest: Guest, show: bool = True, log_path: pathlib.Path | None = None) -
     try:
         with open(stderr_path, "wb") as stderr_file:
             start = time.monotonic()
-            process = subprocess.Popen(command, stdin=None if guest.interactive else subprocess.DEVNULL,
+            process = subprocess.Popen(command, cwd=ROOT, stdin=None if guest.interactive else subprocess.DEVNULL,
                                        stdout=subprocess.PIPE, stderr=stderr_file)
             try:
                 verdict = _pump(process, console, start, bound, stderr_path)
@@ -131,7 +131,7 @@ def run(guest: Guest, show: bool = True, log_path: pathlib.Path | None = None) -
         console.close()
         shutil.rmtree(scratch, ignore_errors=True)
     outcome, detail = verdict or classify(process.returncode, bytes(console.data), stderr)
-    return Report(outcome, detail, command, bytes(console.data), seconds,
+    return Report(outcome, detail, command_line(guest), bytes(console.data), seconds,
                   console.marks[0][0] if console.marks else None, hang, stderr, console.marks)
 
 

@@ -68,8 +68,9 @@ def guest_from(options: argparse.Namespace) -> Guest:
     return guest
 
 
-def explain(guest: Guest, report: Report, out=sys.stderr) -> None:
-    """What a person needs to know about a run that did not pass."""
+def explain(guest: Guest, report: Report, out=None) -> None:
+    """What a person needs to know about a run that did not pass; to standard error unless told otherwise."""
+    out = out or sys.stderr
     print(f"vm: {guest.title}: {report.outcome.label} after {report.seconds:.1f} s ({report.detail})", file=out)
     if report.outcome in (Outcome.PASS, Outcome.FAIL):
         return
