@@ -111,49 +111,57 @@ def _ghz(context: dict) -> float | None:
     return hertz / 1e9 if math.isfinite(hertz) and hertz > 0 else None
 
 
-def merged_entries(boot: Pass, document: dict, where: str) -> list[dict]:
-    """The entries of one pass, renamed, with real_time holding the one figure that this kind of machine can tell."""
+def merged_entries(boot: Pass, document: dict, where: str) -> tuple[list[dict], dict[str, str]]:
+    """The entries of one pass, renamed, with real_time holding the one figure that this kind of machine can tell; and what
+    has no figure, with the reason (such entries would confuse compare.py, so they go into the context)."""
     native = {name.split("/")[0]: value for name, value in _per_call(document["benchmarks"], where).items()
               if name.split("/")[1:] == ["native"]}
     ghz = _ghz(document["context"])
-    entries = []
+    entries, unmeasured = [], {}
     for old in document["benchmarks"]:
         if old.get("run_type", "iteration") != "iteration":
             continue
-        name = plain_name(old["name"])
-        entry = {**old, "name": f"{boot.prefix}/{name}", "run_name": f"{boot.prefix}/{name}", "time_unit": "ns"}
-        if not old.get("error_occurred"):
-            figure = number(old, "per_call", where)
-            entry["label"] = UNIT[boot.kind]
-            if boot.kind == "kvm":
-                entry["label"] = "ns per call" if ghz else "cycles per call"
-                figure = figure / ghz if ghz else figure
-            elif boot.kind == "tcg":
-                base = native.get(name.split("/")[0])
-                figure = figure / base if base else 0.0
-                for key in (*STATISTICS[1:], "per_call", "user_per_call"):
-                    entry.pop(key, None)  # ticks of a plain TCG mean nothing, so they are not kept
-                entry["ratio"] = figure
-            entry["real_time"] = entry["cpu_time"] = figure
+        plain = plain_name(old["name"])
+        name = f"{boot.prefix}/{plain}"
+        if old.get("error_occurred"):
+            unmeasured[name] = str(old.get("error_message") or "no reason given")
+            continue
+        figure = number(old, "per_call", where)
+        entry = {**old, "name": name, "run_name": name, "time_unit": "ns", "label": UNIT[boot.kind]}
+        if boot.kind == "kvm" and ghz:
+            entry["label"] = "ns per call"
+            figure /= ghz
+        elif boot.kind == "tcg":
+            base = native.get(plain.split("/")[0])
+            if not base:
+                unmeasured[name] = "no native figure in this pass to set it against"
+                continue
+            for key in (*STATISTICS[1:], "per_call", "user_per_call"):
+                entry.pop(key, None)  # ticks of a plain TCG mean nothing, so they are not kept
+            figure /= base
+            entry["ratio"] = figure
+        entry["real_time"] = entry["cpu_time"] = figure
         entries.append(entry)
-    return entries
+    return entries, unmeasured
 
 
 def merge(passes: list[tuple[Pass, dict]], context: dict) -> dict:
-    guests, boots, entries = {}, {}, []
+    guests, boots, entries, unmeasured = {}, {}, [], {}
     for boot, document in passes:
         if boot.kind not in KINDS:
             raise ResultError(f"a pass of unknown kind '{boot.kind}'")
         if boot.prefix in guests:
             raise ResultError(f"two passes are both named {boot.prefix}")
-        said = document["context"].get("pti", boot.pti)
-        if said != boot.pti:
+        said = str(document["context"].get("pti", boot.pti))
+        if said.split()[:1] != [boot.pti]:
             raise ResultError(f"{boot.prefix}: the guest says pti={said}; its figures would stand in the wrong column")
         guests[boot.prefix] = document["context"]
         boots[boot.prefix] = {"command": shlex.join(boot.command), "kernel_options": boot.kernel_options,
                               "image_sha256": boot.image, "vcpus": boot.smp, "unit": UNIT[boot.kind]}
-        entries += merged_entries(boot, document, boot.prefix)
-    return {"context": {**context, "passes": boots, "guest": guests}, "benchmarks": entries}
+        measured, rest = merged_entries(boot, document, boot.prefix)
+        entries += measured
+        unmeasured |= rest
+    return {"context": {**context, "passes": boots, "guest": guests, "not_measured": unmeasured}, "benchmarks": entries}
 
 
 NAME = re.compile(r"(?P<kind>\w+)(?:/smp:(?P<smp>\d+))?/pti:(?P<pti>on|off)/(?P<op>[\w.-]+)/(?P<gate>[\w.-]+)"
@@ -182,5 +190,5 @@ def rows(document: dict, where: str = "result") -> list[Row]:
 
 
 def skipped(document: dict) -> list[str]:
-    return sorted({f"{e['name']}: {e.get('error_message', 'no reason given')}" for e in document["benchmarks"]
-                   if e.get("error_occurred")})
+    unmeasured = document["context"].get("not_measured")
+    return [f"{name}: {why}" for name, why in unmeasured.items()] if isinstance(unmeasured, dict) else []
