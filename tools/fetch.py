@@ -119,7 +119,7 @@ def download(source: Source, scratch: pathlib.Path) -> pathlib.Path:
     answer = _apt(["source", "--download-only", f"{source.package}={source.version}"], scratch, scratch / "out")
     tarball = scratch / "out" / source.tarball
     if not tarball.is_file():
-        said = [line for line in (update.stderr + answer.stderr).splitlines() if line[:2] in ("E:", "W:")]
+        said = [line for line in (update.stderr + answer.stderr).splitlines() if line[:2] in ("E:", "W:") and "'deb-src' URIs" not in line]
         raise FetchError(f"Debian's source package {source.package} {source.version} cannot be fetched "
                          "(is there a network?):\n  " + "\n  ".join(said[:6] or ["apt-get gave no reason"]))
     return tarball

@@ -14,6 +14,7 @@ import subprocess
 from guest import BUILD, ROOT
 
 UNKNOWN = "n/a"
+GIT = ("git", "-c", f"safe.directory={ROOT}")  # the tree may belong to another user, in a container for instance
 
 
 def read(path: str | pathlib.Path) -> str:
@@ -59,10 +60,10 @@ def mitigations(root: str = "/sys/devices/system/cpu/vulnerabilities") -> dict[s
 
 def commit() -> str:
     """The commit, with "-dirty" behind it when the tree differs from it."""
-    head = output("git", "rev-parse", "HEAD")
+    head = output(*GIT, "rev-parse", "HEAD")
     if head == UNKNOWN:
         return UNKNOWN
-    changed = output("git", "status", "--porcelain", "--untracked-files=no")
+    changed = output(*GIT, "status", "--porcelain", "--untracked-files=no")
     return head + ("-dirty" if changed else "")
 
 
