@@ -1,0 +1,227 @@
+// The benchmarks of all operations through all gates: Suite::add<Op>() lists them, main.cpp chooses among them and runs them. The
+// timed loops stand here, one for gates that are called and one for FlexSC batches; each checks every result.
+#pragma once
+
+#include <array>
+#include <benchmark/benchmark.h>
+#include <cerrno>
+#include <cstdint>
+#include <cstdio>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "userland/bench/operation.h"
+#include "userland/bench/sampler.h"
+#include "userland/lib/gate_direct.h"
+#include "userland/lib/gate_fastcall.h"
+#include "userland/lib/gate_flexsc.h"
+#include "userland/lib/gate_int80.h"
+#include "userland/lib/gate_native.h"
+#include "userland/lib/machine.h"
+#include "userland/lib/ticks.h"
+
+namespace tollgate::bench {
+
+inline constexpr unsigned kCalls = 64;  ///< calls in a sample, so that ruler and loop entry vanish
+inline constexpr unsigned kSamples = 100;
+inline constexpr unsigned kRepetitions = 9;
+inline constexpr std::array kBatches{1U, 2U, 4U, 8U, 16U, 32U, 64U};
+
+/// Why a gate cannot be measured. What a kernel says it does not offer is no failure; any other error is.
+struct Missing {
+    std::string reason;
+    bool is_failure;
+};
+
+struct Benchmark {
+    std::string name;  ///< operation/gate or operation/gate/batch:N
+    GateKind gate;
+    std::function<std::optional<Missing>()> prepare;
+    std::function<void(benchmark::State&)> run;
+};
+
+class Suite {
+  public:
+    explicit Suite(const Machine& machine);
+
+    /// Lists the benchmarks of one operation.
+    template <class Op>
+    void add();
+
+    [[nodiscard]] const std::vector<Benchmark>& benchmarks() const { return benchmarks_; }
+    [[nodiscard]] std::uint64_t ruler() const { return ruler_; }
+
+  private:
+    struct Example {
+        long index;
+        void* shared;
+    };
+
+    void list(const char* operation, GateKind gate, std::function<std::optional<Missing>()> prepare,
+              std::function<void(benchmark::State&)> run, unsigned batch = 0);
+    std::optional<Missing> open_flexsc(api::FlexscPolicy policy);
+    std::expected<Example, Missing> open_fastcall(std::uint32_t ioctl_code);
+    std::optional<Missing> int80_is_ours() const;
+
+    template <class Op, class Body>
+    void measure(benchmark::State& state, Op& op, GateKind gate, unsigned calls, Body body) const;
+    template <class Op, Gate G, class Arguments>
+    void measure_calls(benchmark::State& state, Op& op, GateKind gate, long number, const Arguments& arguments) const;
+    template <class Op>
+    void measure_batches(benchmark::State& state, Op& op, GateKind gate, unsigned batch) const;
+    template <class Op>
+    [[gnu::noinline]] double user_share(const Op& op, unsigned batch) const;
+
+    std::uint64_t ruler_;
+    double seconds_per_tick_;
+    std::string unit_;
+    bool is_tollgate_;
+    std::optional<Flexsc> flexsc_;
+    int fastcall_device_ = -1;
+    std::vector<Benchmark> benchmarks_;
+};
+
+/// Runs the samples. `body` makes `calls` calls and returns 0 if every result was right, otherwise the bits that were wrong.
+template <class Op, class Body>
+void Suite::measure(benchmark::State& state, Op& op, GateKind gate, unsigned calls, Body body) const {
+    Sampler sampler(ruler_, calls);
+    long wrong = 0;
+    bool left_right = true;
+    const auto sample = [&] [[gnu::noinline]] {
+        op.prepare(gate);
+        const auto begin = ticks_begin();
+        const long bits = body();
+        const auto length = ticks_end() - begin;
+        wrong |= bits;
+        left_right = left_right && op.verify(gate);
+        return length;
+    };
+    sample();  // warms up
+    for (auto _ : state) {
+        const double per_call = sampler.add(sample());
+        state.SetIterationTime(per_call * seconds_per_tick_);
+        if (wrong != 0 || !left_right) {
+            char text[120];
+            std::snprintf(text, sizeof text,
+                          left_right ? "wrong result: bits %#lx differ from %#lx" : "the calls left wrong content behind",
+                          wrong, op.expected());
+            state.SkipWithError(text);
+            return;
+        }
+    }
+    sampler.report(state, unit_);
+}
+
+/// A gate that is called: kCalls calls in a loop. The loop counts as part of the call, and so does the check.
+template <class Op, Gate G, class Arguments>
+void Suite::measure_calls(benchmark::State& state, Op& op, GateKind gate, long number, const Arguments& arguments) const {
+    measure(state, op, gate, kCalls, [&] [[gnu::always_inline]] {
+        return std::apply(
+            [&] [[gnu::always_inline]] (auto... values) {
+                const long expected = op.expected();
+                long wrong = 0;
+                for (unsigned left = kCalls; left != 0; --left)
+                    wrong |= G::call(number, values...) ^ expected;
+                return wrong;
+            },
+            arguments);
+    });
+}
+
+/// FlexSC: as many batches as make about kCalls calls.
+template <class Op>
+void Suite::measure_batches(benchmark::State& state, Op& op, GateKind gate, unsigned batch) const {
+    const Flexsc& flexsc = *flexsc_;
+    const unsigned batches = kCalls / batch;
+    const auto arguments = op.arguments();
+    measure(state, op, gate, batches * batch, [&] [[gnu::always_inline]] {
+        return std::apply(
+            [&] [[gnu::always_inline]] (auto... values) {
+                const long expected = op.expected();
+                long wrong = 0;
+                const auto check = [&](long result) { wrong |= result ^ expected; };
+                for (unsigned left = batches; left != 0; --left)
+                    if (!flexsc.batch(batch, check, Op::kNumber, values...)) [[unlikely]]
+                        return -1L;
+                return wrong;
+            },
+            arguments);
+    });
+    if (gate == GateKind::FlexscOwn && !state.error_occurred())
+        state.counters["user_per_call"] = user_share(op, batch);
+}
+
+/// What of a batch runs in user code: posting and taking, timed apart from flexsc_wait().
+template <class Op>
+double Suite::user_share(const Op& op, unsigned batch) const {
+    std::vector<double> lengths;
+    for (unsigned i = 0; i < kRepetitions; ++i) {
+        std::apply(
+            [&](auto... values) {
+                long wrong = 0;
+                const auto post_begin = ticks_begin();
+                flexsc_->post_batch(batch, Op::kNumber, values...);
+                const auto post_length = ticks_end() - post_begin;
+                Flexsc::wait();
+                const long expected = op.expected();
+                const auto take_begin = ticks_begin();
+                const bool complete = flexsc_->reap_batch(batch, [&](long result) { wrong |= result ^ expected; });
+                const auto take_length = ticks_end() - take_begin;
+                benchmark::DoNotOptimize(wrong);
+                if (complete)
+                    lengths.push_back(static_cast<double>(post_length + take_length) - 2.0 * static_cast<double>(ruler_));
+            },
+            op.arguments());
+    }
+    return median(lengths) / batch;
+}
+
+template <class Op>
+void Suite::add() {
+    const auto op = std::make_shared<Op>();
+    if constexpr (requires { Op::kNumber; }) {
+        const auto is_offered = [op]() -> std::optional<Missing> {
+            const long result = std::apply([](auto... values) { return Native::call(Op::kNumber, values...); }, op->arguments());
+            if (result == -ENOSYS)
+                return Missing{"this kernel does not know the call (ENOSYS)", false};
+            return std::nullopt;
+        };
+        list(Op::kName, GateKind::Native, is_offered, [this, op](benchmark::State& state) {
+            measure_calls<Op, Native>(state, *op, GateKind::Native, Op::kNumber, op->arguments());
+        });
+        list(Op::kName, GateKind::Direct, {}, [this, op](benchmark::State& state) {
+            measure_calls<Op, Direct<&Op::direct>>(state, *op, GateKind::Direct, 0, op->arguments());
+        });
+        list(Op::kName, GateKind::Int80, [this] { return int80_is_ours(); }, [this, op](benchmark::State& state) {
+            measure_calls<Op, Int80>(state, *op, GateKind::Int80, Op::kNumber, op->arguments());
+        });
+        for (const GateKind gate : {GateKind::FlexscOwn, GateKind::FlexscWorker}) {
+            const auto policy = gate == GateKind::FlexscOwn ? api::FlexscPolicy::OwnCore : api::FlexscPolicy::Worker;
+            for (const unsigned batch : kBatches)
+                list(
+                    Op::kName, gate, [this, policy] { return open_flexsc(policy); },
+                    [this, op, gate, batch](benchmark::State& state) { measure_batches(state, *op, gate, batch); }, batch);
+        }
+    }
+    if constexpr (requires { Op::kFastcall; }) {
+        const auto index = std::make_shared<long>(-1);
+        const auto register_example = [this, op, index]() -> std::optional<Missing> {
+            const auto example = open_fastcall(Op::kFastcall);
+            if (!example)
+                return example.error();
+            *index = example->index;
+            op->set_shared(example->shared);
+            return std::nullopt;
+        };
+        list(Op::kName, GateKind::Fastcall, register_example, [this, op, index](benchmark::State& state) {
+            measure_calls<Op, Fastcall>(state, *op, GateKind::Fastcall, *index, op->fastcall_arguments());
+        });
+    }
+}
+
+}  // namespace tollgate::bench
