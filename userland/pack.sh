@@ -1,6 +1,7 @@
 #!/bin/sh
-# Packs programs into the boot archive: pack.sh ARCHIVE PROGRAM... Each becomes /bin/NAME, without debug information (symbols
-# stay, for gdb). Names are sorted, owners, times and inode numbers fixed: equal programs give equal bytes. Called by CMake.
+# Packs programs into the boot archive: pack.sh ARCHIVE PROGRAM... Each becomes /bin/NAME, without debug information
+# (symbols stay, for gdb). Names are sorted, owners, times and inode numbers fixed: equal programs give equal bytes.
+# Called by CMake.
 set -eu
 archive=$1
 shift
@@ -14,5 +15,6 @@ for program; do
 done
 chmod 755 "$stage"/bin/*
 find "$stage" -exec touch -h -d @0 {} +
-(cd "$stage" && find . -mindepth 1 | LC_ALL=C sort | cpio --quiet --reproducible --owner=+0:+0 -H newc -o) >"$archive.part"
+(cd "$stage" && find . -mindepth 1 | LC_ALL=C sort | cpio --quiet --reproducible --owner=+0:+0 -H newc -o) \
+    >"$archive.part"
 mv "$archive.part" "$archive"

@@ -1,9 +1,11 @@
-// /bin/bench: what each gate costs for each operation, in the guest. Chooses the benchmarks by --benchmark_filter (a regular
-// expression on operation/gate[/batch:N], a leading '-' inverts), runs them on Google Benchmark, prints a line for each and writes
-// the JSON to /dev/debugcon or --benchmark_out. Exit status 0 only if every result of every call was right.
+// /bin/bench: what each gate costs for each operation, in the guest. Chooses the benchmarks by --benchmark_filter (a
+// regular expression on operation/gate[/batch:N], a leading '-' inverts), runs them on Google Benchmark, prints a line
+// for each and writes the JSON to /dev/debugcon or --benchmark_out. Exit status 0 only if every result of every call
+// was right.
 //
-// A process registers for FlexSC once, with one policy. When benchmarks of both policies are wanted, the program measures all but
-// flexsc_worker, then executes itself (--tollgate_continue) to measure those, and the second process goes on in the same file.
+// A process registers for FlexSC once, with one policy. When benchmarks of both policies are wanted, the program
+// measures all but flexsc_worker, then executes itself (--tollgate_continue) to measure those, and the second process
+// goes on in the same file.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -33,7 +35,7 @@ struct Options {
     unsigned former_failures = 0;
     bool has_former_entries = false;
     std::map<std::string, double> native;
-    std::vector<char*> others;  ///< for Google Benchmark
+    std::vector<char*> others; ///< for Google Benchmark
 };
 
 [[noreturn]] void die(const std::string& message) {
@@ -112,25 +114,20 @@ std::vector<const Benchmark*> choose(const Suite& suite, std::string filter) {
 
 bool is_worker(const Benchmark* benchmark) { return benchmark->gate == GateKind::FlexscWorker; }
 
-/// Where the JSON goes: given, or the debug console if there is one, or nowhere.
+/// Where the JSON goes: given, or the debug console if there is one, or nowhere. The second part continues a file.
 std::ofstream open_output(const Options& options) {
-    const bool chosen = !options.out.empty();
-    const std::string path = chosen ? options.out : kDebugConsole;
-    std::ofstream file;
-    if (chosen || access(kDebugConsole, W_OK) == 0) {
-        // A device is neither truncated nor appended to; a file is continued by the second part.
-        const auto mode = path.starts_with("/dev/") ? std::ios::in | std::ios::out
-                          : options.has_former_entries ? std::ios::app
-                                                       : std::ios::trunc;
-        file.open(path, mode | std::ios::out);
-        if (!file && path.starts_with("/dev/"))
-            file.clear(), file.open(path, std::ios::out);
-        if (!file)
-            die("cannot write to " + path);
-    } else {
-        file.setstate(std::ios::badbit);  // swallows everything
+    const std::string path = options.out.empty() ? kDebugConsole : options.out;
+    const bool is_device = path.starts_with("/dev/");
+    std::ofstream file(path, is_device ? std::ios::out | std::ios::in // neither created nor truncated
+                             : options.has_former_entries ? std::ios::out | std::ios::app
+                                                          : std::ios::out | std::ios::trunc);
+    if (!file && is_device) {
+        file.clear();
+        file.open(path, std::ios::out); // a device that can only be written
     }
-    return file;
+    if (!file && !options.out.empty())
+        die("cannot write to " + path);
+    return file; // closed: swallows everything
 }
 
 void add_context(const Machine& machine, const Suite& suite) {
@@ -138,7 +135,9 @@ void add_context(const Machine& machine, const Suite& suite) {
     for (const auto& [key, value] : machine.facts())
         benchmark::AddCustomContext(key, value);
     std::map<std::string, std::string> own{
-        {"unit", accel == "icount" ? "instructions" : accel == "kvm" ? "cycles" : "tsc ticks (not a cost)"},
+        {"unit", accel == "icount" ? "instructions"
+                 : accel == "kvm"  ? "cycles"
+                                   : "tsc ticks (not a cost)"},
         {"ruler", std::to_string(suite.ruler()) + " ticks, subtracted from every sample"},
         {"calls_per_sample", std::to_string(kCalls)},
         {"samples_per_repetition", std::to_string(kSamples)},
@@ -156,15 +155,15 @@ void say_what_this_is(const Machine& machine, const Suite& suite) {
     std::printf("bench: accel=%s pti=%s cpus=%s workers=%s\n", accel.c_str(), machine.get("pti", "?").c_str(),
                 machine.get("cpus", "?").c_str(), machine.get("workers", "?").c_str());
     if (accel == "icount" || accel == "kvm")
-        std::printf("bench: %s per call, median of %u repetitions of %u samples, ruler %lu subtracted\n",
-                    accel == "icount" ? "instructions" : "cycles", kRepetitions, kSamples, suite.ruler());
+        std::printf("bench: %s per call, median over repetitions of %u samples of %u calls, ruler %lu subtracted\n",
+                    accel == "icount" ? "instructions" : "cycles", kSamples, kCalls, suite.ruler());
     else
         std::puts("bench: no figure here is a cost: only ratios to the native call of this run");
 }
 
 struct Registered {
     unsigned count = 0;
-    unsigned failures = 0;  ///< reasons that no kernel may give
+    unsigned failures = 0; ///< reasons that no kernel may give
 };
 
 /// Registers what can be measured; says once a gate and reason what cannot.
@@ -230,7 +229,8 @@ int run(int argc, char** argv) {
     if (!options.is_continued)
         say_what_this_is(machine, suite);
     if (machine.number("workers") == 0 && std::erase_if(chosen, is_worker) != 0)
-        std::puts("bench: flexsc_worker is not measured: there is no worker core (flexsc.workers=1 and two CPUs make one)");
+        std::puts(
+            "bench: flexsc_worker is not measured: there is no worker core (flexsc.workers=1 and two CPUs make one)");
     const bool has_worker = std::ranges::any_of(chosen, is_worker);
     const bool has_others = std::ranges::any_of(chosen, [](const auto* b) { return !is_worker(b); });
     Part part = Part::Whole;
@@ -270,8 +270,8 @@ int run(int argc, char** argv) {
     return failures == 0 ? 0 : 1;
 }
 
-}  // namespace
+} // namespace
 
-}  // namespace tollgate::bench
+} // namespace tollgate::bench
 
 int main(int argc, char** argv) { return tollgate::bench::run(argc, argv); }

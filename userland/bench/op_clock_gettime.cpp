@@ -1,5 +1,6 @@
-// clock_gettime(CLOCK_MONOTONIC) as a system call, not through the vDSO; its direct counterpart reads the time stamp counter, as
-// a vDSO does. The time must be well formed, never go back from sample to sample, and have moved on by no more than 1000 s.
+// clock_gettime(CLOCK_MONOTONIC) as a system call, not through the vDSO; its direct counterpart reads the time stamp
+// counter, as a vDSO does. The time must be well formed, never go back from sample to sample, and have moved on by no
+// more than 1000 s.
 #include <ctime>
 #include <sys/syscall.h>
 #include <x86intrin.h>
@@ -26,7 +27,7 @@ struct ClockGettime : Operation {
 
     void prepare(GateKind gate) {
         if (gate != gate_)
-            last_ = {};  // the direct call has a time of its own
+            last_ = {}; // the direct call has a time of its own
         gate_ = gate;
         time_ = {-1, -1};
     }
@@ -42,14 +43,14 @@ struct ClockGettime : Operation {
                time_.tv_sec - before.tv_sec < 1000;
     }
 
-  private:
+private:
     mutable timespec time_ = {};
     timespec last_ = {};
     GateKind gate_ = GateKind::Native;
 };
 
-}  // namespace
+} // namespace
 
 void add_clock_gettime(Suite& suite) { suite.add<ClockGettime>(); }
 
-}  // namespace tollgate::bench
+} // namespace tollgate::bench

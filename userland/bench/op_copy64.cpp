@@ -1,5 +1,6 @@
-// 64 bytes from the caller into memory that only the kernel writes. As a fastcall, the `array` example: from the page it shares with
-// us into slot 47 of its private one. The kernel's copy cannot be read back; that of the direct call is compared after each sample.
+// 64 bytes from the caller into memory that only the kernel writes. As a fastcall, the `array` example: from the page
+// it shares with us into slot 47 of its private one. The kernel's copy cannot be read back; that of the direct call is
+// compared after each sample.
 #include <cstring>
 
 #include "userland/bench/operations.h"
@@ -42,14 +43,14 @@ struct Copy64 : Operation {
         return gate != GateKind::Direct || std::memcmp(destination, source_, kSize) == 0;
     }
 
-  private:
+private:
     alignas(64) unsigned char source_[kSize] = {};
     unsigned char* shared_ = nullptr;
     unsigned round_ = 0;
 };
 
-}  // namespace
+} // namespace
 
 void add_copy64(Suite& suite) { suite.add<Copy64>(); }
 
-}  // namespace tollgate::bench
+} // namespace tollgate::bench

@@ -1,5 +1,5 @@
-// The two fastcall examples that no other gate has: `stack` switches to a stack and gives its argument back, `priv` stores it in a
-// page of the kernel's, reads it back and gives it increased by one.
+// The two fastcall examples that no other gate has: `stack` switches to a stack and gives its argument back, `priv`
+// stores it in a page of the kernel's, reads it back and gives it increased by one.
 #include "userland/bench/operations.h"
 #include "userland/bench/suite.h"
 
@@ -25,11 +25,11 @@ struct Priv : Operation {
     static auto fastcall_arguments() { return std::tuple(kMagic); }
 };
 
-}  // namespace
+} // namespace
 
 void add_fastcalls(Suite& suite) {
     suite.add<Stack>();
     suite.add<Priv>();
 }
 
-}  // namespace tollgate::bench
+} // namespace tollgate::bench

@@ -18,12 +18,12 @@ struct Getppid : Operation {
     [[gnu::noipa]] static long direct() { return *the_parent; }
     long expected() const { return parent_; }
 
-  private:
+private:
     long parent_ = Native::call(SYS_getppid);
 };
 
-}  // namespace
+} // namespace
 
 void add_getppid(Suite& suite) { suite.add<Getppid>(); }
 
-}  // namespace tollgate::bench
+} // namespace tollgate::bench

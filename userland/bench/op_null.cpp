@@ -15,8 +15,8 @@ struct Null : Operation {
     static constexpr long expected() { return 0; }
 };
 
-}  // namespace
+} // namespace
 
 void add_null(Suite& suite) { suite.add<Null>(); }
 
-}  // namespace tollgate::bench
+} // namespace tollgate::bench

@@ -22,13 +22,14 @@ struct WriteNull : Operation {
     static constexpr long expected() { return 1; }
     auto arguments() const { return std::tuple(file_, &byte_, 1L); }
 
-  private:
-    long file_ = open("/dev/null", O_WRONLY | O_CLOEXEC);  // if this fails, the calls return -EBADF and the results are wrong
+private:
+    long file_ =
+        open("/dev/null", O_WRONLY | O_CLOEXEC); // if this fails, the calls return -EBADF and the results are wrong
     char byte_ = 'x';
 };
 
-}  // namespace
+} // namespace
 
 void add_write_null(Suite& suite) { suite.add<WriteNull>(); }
 
-}  // namespace tollgate::bench
+} // namespace tollgate::bench

@@ -1,10 +1,11 @@
-// What an operation is: a struct derived from Operation that names itself and says what a right answer looks like. Suite::add<Op>()
-// makes one benchmark of it for every gate that it has a way through:
+// What an operation is: a struct derived from Operation that names itself and says what a right answer looks like.
+// Suite::add<Op>() makes one benchmark of it for every gate that it has a way through:
 //
 //     struct Name : Operation {
 //         static constexpr const char* kName = "name";
 //         static constexpr unsigned kNumber = SYS_name;            // gates native, int80, flexsc_own, flexsc_worker
-//         static constexpr std::uint32_t kFastcall = kFastcall...; // gate fastcall: the ioctl that registers the example
+//         static constexpr std::uint32_t kFastcall = kFastcall...; // gate fastcall: the ioctl that registers the
+//         example
 //         [[gnu::noipa]] static long direct(...);                  // gate direct: an equal function of this program
 //         long expected() const;                                   // every call must return this
 //     };
@@ -36,4 +37,4 @@ struct Operation {
     static bool verify(GateKind /*gate*/) { return true; }
 };
 
-}  // namespace tollgate::bench
+} // namespace tollgate::bench

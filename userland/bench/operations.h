@@ -1,5 +1,5 @@
-// The list of what is measured, in the order of the report. To add an operation: a file op_NAME.cpp beside this one, written
-// once for all gates (operation.h says how), its name in CMakeLists.txt, and its two lines here.
+// The list of what is measured, in the order of the report. To add an operation: a file op_NAME.cpp beside this one,
+// written once for all gates (operation.h says how), its name in CMakeLists.txt, and its two lines here.
 #pragma once
 
 namespace tollgate::bench {
@@ -22,4 +22,4 @@ inline void add_all_operations(Suite& suite) {
     add_fastcalls(suite);
 }
 
-}  // namespace tollgate::bench
+} // namespace tollgate::bench

@@ -18,7 +18,7 @@ Reporter::Reporter(std::string accel, std::ofstream& file, Part part, std::map<s
 bool Reporter::ReportContext(const Context& context) {
     if (part_ != Part::Last)
         return json_.ReportContext(context);
-    file_ << ",\n";  // the former part has written the context and at least one entry
+    file_ << ",\n"; // the former part has written the context and at least one entry
     return true;
 }
 
@@ -41,10 +41,10 @@ void Reporter::ReportRuns(const std::vector<Run>& runs) {
     std::string error;
     for (const auto& run : runs) {
         if (run.run_type != Run::RT_Iteration)
-            continue;  // aggregates can be made from the repetitions
+            continue; // aggregates can be made from the repetitions
         auto& copy = kept.emplace_back(run);
         copy.run_name = {};
-        copy.run_name.function_name = run.run_name.function_name;  // without what Google Benchmark appends
+        copy.run_name.function_name = run.run_name.function_name; // without what Google Benchmark appends
         if (run.error_occurred)
             error = run.error_message.empty() ? "unknown error" : run.error_message;
         else if (const auto found = run.counters.find("per_call"); found != run.counters.end())
@@ -57,12 +57,12 @@ void Reporter::ReportRuns(const std::vector<Run>& runs) {
         error = "a repetition has no figure";
     if (!error.empty()) {
         ++failures_;
-        std::printf("%-32s FAILED: %s\n", name.c_str(), error.c_str());
+        std::printf("%-36s FAILED: %s\n", name.c_str(), error.c_str());
     } else {
         const double per_call = median(values);
         if (name.ends_with("/native"))
             native_[name.substr(0, name.find('/'))] = per_call;
-        std::printf("%-32s %s\n", name.c_str(), figure(name, per_call).c_str());
+        std::printf("%-36s %s\n", name.c_str(), figure(name, per_call).c_str());
     }
     std::fflush(stdout);
     json_.ReportRuns(kept);
@@ -80,4 +80,4 @@ void Reporter::close_json() {
     file_.flush();
 }
 
-}  // namespace tollgate::bench
+} // namespace tollgate::bench

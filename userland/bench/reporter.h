@@ -1,5 +1,6 @@
-// What /bin/bench prints and writes: a short line a benchmark for people, and Google Benchmark's JSON, one entry a repetition. The
-// JSON may be written by two processes one after the other (main.cpp says why): Part tells which part of it this one writes.
+// What /bin/bench prints and writes: a short line a benchmark for people, and Google Benchmark's JSON, one entry a
+// repetition. The JSON may be written by two processes one after the other (main.cpp says why): Part tells which part
+// of it this one writes.
 #pragma once
 
 #include <benchmark/benchmark.h>
@@ -13,7 +14,7 @@ namespace tollgate::bench {
 enum class Part { Whole, First, Last };
 
 class Reporter : public benchmark::BenchmarkReporter {
-  public:
+public:
     /// `native`: operation -> per_call natively, as far as a former part has measured it.
     Reporter(std::string accel, std::ofstream& file, Part part, std::map<std::string, double> native);
 
@@ -28,7 +29,7 @@ class Reporter : public benchmark::BenchmarkReporter {
     [[nodiscard]] unsigned reported() const { return reported_; }
     [[nodiscard]] const std::map<std::string, double>& native() const { return native_; }
 
-  private:
+private:
     std::string figure(const std::string& name, double per_call) const;
 
     std::string accel_;
@@ -40,4 +41,4 @@ class Reporter : public benchmark::BenchmarkReporter {
     unsigned reported_ = 0;
 };
 
-}  // namespace tollgate::bench
+} // namespace tollgate::bench

@@ -33,7 +33,7 @@ std::string raw_text(const std::vector<std::uint64_t>& samples) {
     return text;
 }
 
-}  // namespace
+} // namespace
 
 double median(std::vector<double> values) {
     if (values.empty())
@@ -43,7 +43,7 @@ double median(std::vector<double> values) {
     return (values[(n - 1) / 2] + values[n / 2]) / 2;
 }
 
-void Sampler::report(benchmark::State& state, const std::string& unit) const {
+void Sampler::report(benchmark::State& state, const std::string& unit, bool keep_samples) const {
     if (ticks_.empty())
         return;
     auto sorted = ticks_;
@@ -68,7 +68,7 @@ void Sampler::report(benchmark::State& state, const std::string& unit) const {
     counters["max"] = static_cast<double>(sorted.back()) / calls;
     counters["ci95_low"] = static_cast<double>(sorted[low - 1]) / calls;
     counters["ci95_high"] = static_cast<double>(sorted[high - 1]) / calls;
-    state.SetLabel(unit + "; raw samples: " + raw_text(ticks_));
+    state.SetLabel(keep_samples ? unit + "; raw samples: " + raw_text(ticks_) : unit);
 }
 
-}  // namespace tollgate::bench
+} // namespace tollgate::bench

@@ -1,5 +1,5 @@
-// Collects the samples of one repetition and turns them into the figures of spec/measuring.md. A sample is a length in ticks
-// over a known number of calls; the ruler has been subtracted.
+// Collects the samples of one repetition and turns them into the figures of spec/measuring.md. A sample is a length in
+// ticks over a known number of calls; the ruler has been subtracted.
 #pragma once
 
 #include <benchmark/benchmark.h>
@@ -10,7 +10,7 @@
 namespace tollgate::bench {
 
 class Sampler {
-  public:
+public:
     Sampler(std::uint64_t ruler, unsigned calls) : ruler_(ruler), calls_(calls) { ticks_.reserve(1024); }
 
     /// Ticks per call of this sample.
@@ -19,10 +19,11 @@ class Sampler {
         return static_cast<double>(ticks_.back()) / calls_;
     }
 
-    /// Writes n, min, median, mean, p90, p99, max and the confidence interval, all per call, and the raw samples as the label.
-    void report(benchmark::State& state, const std::string& unit) const;
+    /// Writes n, min, median, mean, p90, p99, max and the confidence interval, all per call. The label is the unit and,
+    /// where a tick means something, the raw samples in ticks over calls_per_sample calls.
+    void report(benchmark::State& state, const std::string& unit, bool keep_samples) const;
 
-  private:
+private:
     std::uint64_t ruler_;
     unsigned calls_;
     std::vector<std::uint64_t> ticks_;
@@ -30,4 +31,4 @@ class Sampler {
 
 double median(std::vector<double> values);
 
-}  // namespace tollgate::bench
+} // namespace tollgate::bench

@@ -1,5 +1,5 @@
-// Opens the gates that need opening, each at its first use: FlexSC registers the process once, a fastcall example is registered
-// through its device.
+// Opens the gates that need opening, each at its first use: FlexSC registers the process once, a fastcall example is
+// registered through its device.
 #include "userland/bench/suite.h"
 
 #include <cstring>
@@ -25,11 +25,13 @@ std::string unit_of(const std::string& accel) {
     return accel == "kvm" ? "cycles per call" : "tsc ticks, not a cost";
 }
 
-}  // namespace
+} // namespace
 
 Suite::Suite(const Machine& machine)
     : ruler_(measure_ruler()), seconds_per_tick_(1.0 / (machine.number("tsc_hz") > 0 ? machine.number("tsc_hz") : 1e9)),
-      unit_(unit_of(machine.get("accel"))), is_tollgate_(machine.is_tollgate()) {}
+      unit_(unit_of(machine.get("accel"))),
+      ticks_mean_something_(machine.get("accel") == "icount" || machine.get("accel") == "kvm"),
+      is_tollgate_(machine.is_tollgate()) {}
 
 void Suite::list(const char* operation, GateKind gate, std::function<std::optional<Missing>()> prepare,
                  std::function<void(benchmark::State&)> run, unsigned batch) {
@@ -69,4 +71,4 @@ std::expected<Suite::Example, Missing> Suite::open_fastcall(std::uint32_t ioctl_
     return is_array ? Example{array.index, reinterpret_cast<void*>(array.shared_addr)} : Example{plain.index, nullptr};
 }
 
-}  // namespace tollgate::bench
+} // namespace tollgate::bench

@@ -1,5 +1,5 @@
-// The benchmarks of all operations through all gates: Suite::add<Op>() lists them, main.cpp chooses among them and runs them. The
-// timed loops stand here, one for gates that are called and one for FlexSC batches; each checks every result.
+// The benchmarks of all operations through all gates: Suite::add<Op>() lists them, main.cpp chooses among them and runs
+// them. The timed loops stand here, one for gates that are called and one for FlexSC batches; each checks every result.
 #pragma once
 
 #include <array>
@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <tuple>
+#include <type_traits>
 #include <vector>
 
 #include "userland/bench/operation.h"
@@ -27,10 +28,14 @@
 
 namespace tollgate::bench {
 
-inline constexpr unsigned kCalls = 64;  ///< calls in a sample, so that ruler and loop entry vanish
+inline constexpr unsigned kCalls = 64; ///< calls in a sample, so that ruler and loop entry vanish
 inline constexpr unsigned kSamples = 100;
 inline constexpr unsigned kRepetitions = 9;
 inline constexpr std::array kBatches{1U, 2U, 4U, 8U, 16U, 32U, 64U};
+
+/// A number that is known when compiling, as in a program that makes the call.
+template <long number>
+using Number = std::integral_constant<long, number>;
 
 /// Why a gate cannot be measured. What a kernel says it does not offer is no failure; any other error is.
 struct Missing {
@@ -39,14 +44,14 @@ struct Missing {
 };
 
 struct Benchmark {
-    std::string name;  ///< operation/gate or operation/gate/batch:N
+    std::string name; ///< operation/gate or operation/gate/batch:N
     GateKind gate;
     std::function<std::optional<Missing>()> prepare;
     std::function<void(benchmark::State&)> run;
 };
 
 class Suite {
-  public:
+public:
     explicit Suite(const Machine& machine);
 
     /// Lists the benchmarks of one operation.
@@ -56,7 +61,7 @@ class Suite {
     [[nodiscard]] const std::vector<Benchmark>& benchmarks() const { return benchmarks_; }
     [[nodiscard]] std::uint64_t ruler() const { return ruler_; }
 
-  private:
+private:
     struct Example {
         long index;
         void* shared;
@@ -71,7 +76,7 @@ class Suite {
     template <class Op, class Body>
     void measure(benchmark::State& state, Op& op, GateKind gate, unsigned calls, Body body) const;
     template <class Op, Gate G, class Arguments>
-    void measure_calls(benchmark::State& state, Op& op, GateKind gate, long number, const Arguments& arguments) const;
+    void measure_calls(benchmark::State& state, Op& op, GateKind gate, auto number, const Arguments& arguments) const;
     template <class Op>
     void measure_batches(benchmark::State& state, Op& op, GateKind gate, unsigned batch) const;
     template <class Op>
@@ -80,13 +85,15 @@ class Suite {
     std::uint64_t ruler_;
     double seconds_per_tick_;
     std::string unit_;
+    bool ticks_mean_something_;
     bool is_tollgate_;
     std::optional<Flexsc> flexsc_;
     int fastcall_device_ = -1;
     std::vector<Benchmark> benchmarks_;
 };
 
-/// Runs the samples. `body` makes `calls` calls and returns 0 if every result was right, otherwise the bits that were wrong.
+/// Runs the samples. `body` makes `calls` calls and returns 0 if every result was right, otherwise the bits that were
+/// wrong.
 template <class Op, class Body>
 void Suite::measure(benchmark::State& state, Op& op, GateKind gate, unsigned calls, Body body) const {
     Sampler sampler(ruler_, calls);
@@ -101,32 +108,34 @@ void Suite::measure(benchmark::State& state, Op& op, GateKind gate, unsigned cal
         left_right = left_right && op.verify(gate);
         return length;
     };
-    sample();  // warms up
+    sample(); // warms up
     for (auto _ : state) {
         const double per_call = sampler.add(sample());
         state.SetIterationTime(per_call * seconds_per_tick_);
         if (wrong != 0 || !left_right) {
             char text[120];
             std::snprintf(text, sizeof text,
-                          left_right ? "wrong result: bits %#lx differ from %#lx" : "the calls left wrong content behind",
+                          left_right ? "wrong result: bits %#lx differ from %#lx"
+                                     : "the calls left wrong content behind",
                           wrong, op.expected());
             state.SkipWithError(text);
             return;
         }
     }
-    sampler.report(state, unit_);
+    sampler.report(state, unit_, ticks_mean_something_);
 }
 
 /// A gate that is called: kCalls calls in a loop. The loop counts as part of the call, and so does the check.
 template <class Op, Gate G, class Arguments>
-void Suite::measure_calls(benchmark::State& state, Op& op, GateKind gate, long number, const Arguments& arguments) const {
+void Suite::measure_calls(benchmark::State& state, Op& op, GateKind gate, auto number,
+                          const Arguments& arguments) const {
     measure(state, op, gate, kCalls, [&] [[gnu::always_inline]] {
         return std::apply(
             [&] [[gnu::always_inline]] (auto... values) {
-                const long expected = op.expected();
+                const long which = number, expected = op.expected(); // in registers: nothing is loaded in the loop
                 long wrong = 0;
                 for (unsigned left = kCalls; left != 0; --left)
-                    wrong |= G::call(number, values...) ^ expected;
+                    wrong |= G::call(which, values...) ^ expected;
                 return wrong;
             },
             arguments);
@@ -136,17 +145,18 @@ void Suite::measure_calls(benchmark::State& state, Op& op, GateKind gate, long n
 /// FlexSC: as many batches as make about kCalls calls.
 template <class Op>
 void Suite::measure_batches(benchmark::State& state, Op& op, GateKind gate, unsigned batch) const {
-    const Flexsc& flexsc = *flexsc_;
     const unsigned batches = kCalls / batch;
     const auto arguments = op.arguments();
     measure(state, op, gate, batches * batch, [&] [[gnu::always_inline]] {
         return std::apply(
             [&] [[gnu::always_inline]] (auto... values) {
+                const Flexsc flexsc = *flexsc_;
+                const unsigned count = batch;
                 const long expected = op.expected();
                 long wrong = 0;
                 const auto check = [&](long result) { wrong |= result ^ expected; };
                 for (unsigned left = batches; left != 0; --left)
-                    if (!flexsc.batch(batch, check, Op::kNumber, values...)) [[unlikely]]
+                    if (!flexsc.batch(count, check, Op::kNumber, values...)) [[unlikely]]
                         return -1L;
                 return wrong;
             },
@@ -174,7 +184,8 @@ double Suite::user_share(const Op& op, unsigned batch) const {
                 const auto take_length = ticks_end() - take_begin;
                 benchmark::DoNotOptimize(wrong);
                 if (complete)
-                    lengths.push_back(static_cast<double>(post_length + take_length) - 2.0 * static_cast<double>(ruler_));
+                    lengths.push_back(static_cast<double>(post_length + take_length) -
+                                      2.0 * static_cast<double>(ruler_));
             },
             op.arguments());
     }
@@ -186,26 +197,30 @@ void Suite::add() {
     const auto op = std::make_shared<Op>();
     if constexpr (requires { Op::kNumber; }) {
         const auto is_offered = [op]() -> std::optional<Missing> {
-            const long result = std::apply([](auto... values) { return Native::call(Op::kNumber, values...); }, op->arguments());
+            const long result =
+                std::apply([](auto... values) { return Native::call(Op::kNumber, values...); }, op->arguments());
             if (result == -ENOSYS)
-                return Missing{"this kernel does not know the call (ENOSYS)", false};
+                return Missing{std::string("this kernel does not know ") + Op::kName + " (ENOSYS)", false};
             return std::nullopt;
         };
         list(Op::kName, GateKind::Native, is_offered, [this, op](benchmark::State& state) {
-            measure_calls<Op, Native>(state, *op, GateKind::Native, Op::kNumber, op->arguments());
+            measure_calls<Op, Native>(state, *op, GateKind::Native, Number<Op::kNumber>(), op->arguments());
         });
         list(Op::kName, GateKind::Direct, {}, [this, op](benchmark::State& state) {
-            measure_calls<Op, Direct<&Op::direct>>(state, *op, GateKind::Direct, 0, op->arguments());
+            measure_calls<Op, Direct<&Op::direct>>(state, *op, GateKind::Direct, Number<0>(), op->arguments());
         });
-        list(Op::kName, GateKind::Int80, [this] { return int80_is_ours(); }, [this, op](benchmark::State& state) {
-            measure_calls<Op, Int80>(state, *op, GateKind::Int80, Op::kNumber, op->arguments());
-        });
+        list(
+            Op::kName, GateKind::Int80, [this] { return int80_is_ours(); },
+            [this, op](benchmark::State& state) {
+                measure_calls<Op, Int80>(state, *op, GateKind::Int80, Number<Op::kNumber>(), op->arguments());
+            });
         for (const GateKind gate : {GateKind::FlexscOwn, GateKind::FlexscWorker}) {
             const auto policy = gate == GateKind::FlexscOwn ? api::FlexscPolicy::OwnCore : api::FlexscPolicy::Worker;
             for (const unsigned batch : kBatches)
                 list(
                     Op::kName, gate, [this, policy] { return open_flexsc(policy); },
-                    [this, op, gate, batch](benchmark::State& state) { measure_batches(state, *op, gate, batch); }, batch);
+                    [this, op, gate, batch](benchmark::State& state) { measure_batches(state, *op, gate, batch); },
+                    batch);
         }
     }
     if constexpr (requires { Op::kFastcall; }) {
@@ -224,4 +239,4 @@ void Suite::add() {
     }
 }
 
-}  // namespace tollgate::bench
+} // namespace tollgate::bench

@@ -1,5 +1,6 @@
-// One question, asked through every gate: "what is my parent's process id?" Then a function of the kernel's, called without
-// leaving the page tables of this program. A first reading for those who want to see how the gates differ from user code.
+// One question, asked through every gate: "what is my parent's process id?" Then a function of the kernel's, called
+// without leaving the page tables of this program. A first reading for those who want to see how the gates differ from
+// user code.
 #include <cstdio>
 #include <fcntl.h>
 #include <sys/ioctl.h>
@@ -34,8 +35,8 @@ bool flexsc(long parent) {
         return false;
     }
     constexpr unsigned kCalls = 8;
-    gate->post_batch(kCalls, SYS_getppid);  // eight calls are written into shared memory: no crossing yet
-    const long done = Flexsc::wait();       // one crossing, in which the kernel executes all of them
+    gate->post_batch(kCalls, SYS_getppid); // eight calls are written into shared memory: no crossing yet
+    const long done = Flexsc::wait();      // one crossing, in which the kernel executes all of them
     unsigned right = 0;
     const bool complete = gate->reap_batch(kCalls, [&](long answer) { right += answer == parent; });
     std::printf("flexsc:   %u calls posted, 1 crossing, %ld done, %u right answers\n", kCalls, done, right);
@@ -55,7 +56,7 @@ bool fastcall() {
     return answer == 0xBEEF;
 }
 
-}  // namespace
+} // namespace
 
 int main() {
     const long parent = native();

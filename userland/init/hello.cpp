@@ -1,5 +1,6 @@
-// Shows what a program was given at its start: arguments, environment, auxiliary vector, thread-local storage, and that the C++
-// library works (streams, the heap, exceptions). Tests read its lines; it ends with "hello: ok" and status 0, or says what is wrong.
+// Shows what a program was given at its start: arguments, environment, auxiliary vector, thread-local storage, and that
+// the C++ library works (streams, the heap, exceptions). Tests read its lines; it ends with "hello: ok" and status 0,
+// or says what is wrong.
 #include <cstdint>
 #include <elf.h>
 #include <iostream>
@@ -28,9 +29,9 @@ struct AuxName {
 };
 
 constexpr AuxName kAuxNames[] = {
-    {AT_PHDR, "AT_PHDR"},     {AT_PHENT, "AT_PHENT"}, {AT_PHNUM, "AT_PHNUM"},   {AT_PAGESZ, "AT_PAGESZ"},
-    {AT_ENTRY, "AT_ENTRY"},   {AT_UID, "AT_UID"},     {AT_EUID, "AT_EUID"},     {AT_GID, "AT_GID"},
-    {AT_EGID, "AT_EGID"},     {AT_HWCAP, "AT_HWCAP"}, {AT_CLKTCK, "AT_CLKTCK"}, {AT_SECURE, "AT_SECURE"},
+    {AT_PHDR, "AT_PHDR"},     {AT_PHENT, "AT_PHENT"},   {AT_PHNUM, "AT_PHNUM"},   {AT_PAGESZ, "AT_PAGESZ"},
+    {AT_ENTRY, "AT_ENTRY"},   {AT_UID, "AT_UID"},       {AT_EUID, "AT_EUID"},     {AT_GID, "AT_GID"},
+    {AT_EGID, "AT_EGID"},     {AT_HWCAP, "AT_HWCAP"},   {AT_CLKTCK, "AT_CLKTCK"}, {AT_SECURE, "AT_SECURE"},
     {AT_RANDOM, "AT_RANDOM"}, {AT_EXECFN, "AT_EXECFN"},
 };
 
@@ -59,7 +60,7 @@ bool exceptions_work() {
     }
 }
 
-}  // namespace
+} // namespace
 
 int main(int argc, char** argv, char** environment) {
     std::cout << "hello: " << argc << " argument(s)\n";

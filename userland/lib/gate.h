@@ -1,6 +1,6 @@
-// The shape that all gates share, so that an operation is written once and instantiated for each: gate.call(number, arguments...)
-// returns what the kernel put into rax, a value or -errno. Read with gate_native.h, gate_int80.h, gate_direct.h,
-// gate_fastcall.h and gate_flexsc.h, one stub a file.
+// The shape that all gates share, so that an operation is written once and instantiated for each: gate.call(number,
+// arguments...) returns what the kernel put into rax, a value or -errno. Read with gate_native.h, gate_int80.h,
+// gate_direct.h, gate_fastcall.h and gate_flexsc.h, one stub a file.
 #pragma once
 
 #include <concepts>
@@ -11,7 +11,7 @@ namespace tollgate {
 
 /// What fits an argument register: integers, enumerations' values, pointers.
 template <class T>
-concept Word = (std::is_integral_v<T> || std::is_pointer_v<T> || std::is_null_pointer_v<T>) && sizeof(T) <= sizeof(long);
+concept Word = (std::is_integral_v<T> || std::is_pointer_v<T> || std::is_null_pointer_v<T>)&&sizeof(T) <= sizeof(long);
 
 template <Word T>
 [[gnu::always_inline]] inline long word(T value) {
@@ -32,4 +32,4 @@ concept Gate = requires(const G& gate, long number, long argument) {
     { gate.call(number, argument, argument, argument, argument, argument) } -> std::same_as<long>;
 };
 
-}  // namespace tollgate
+} // namespace tollgate

@@ -16,4 +16,4 @@ struct Direct {
     }
 };
 
-}  // namespace tollgate
+} // namespace tollgate

@@ -1,5 +1,6 @@
-// The fastcall gate: system call 442. Index in rdi, up to five arguments in rsi, rdx, r10, r8, r9, result in rax. A fastcall loses
-// every one of these registers besides rcx and r11 (api/fastcall.h), hence the long lists. Called by bench and by tests.
+// The fastcall gate: system call 442. Index in rdi, up to five arguments in rsi, rdx, r10, r8, r9, result in rax. A
+// fastcall loses every one of these registers besides rcx and r11 (api/fastcall.h), hence the long lists. Called by
+// bench and by tests.
 #pragma once
 
 #include "api/fastcall.h"
@@ -12,12 +13,11 @@ struct Fastcall {
     static constexpr std::string_view kName = "fastcall";
 
     template <Word... A>
-        requires(sizeof...(A) <= 5)
-    [[gnu::always_inline]] static long call(long index, A... arguments) {
+    requires(sizeof...(A) <= 5) [[gnu::always_inline]] static long call(long index, A... arguments) {
         return raw(index, word(arguments)...);
     }
 
-  private:
+private:
     [[gnu::always_inline]] static long raw(long index) {
         long rax = api::kSysFastcall;
         asm volatile("syscall" : "+a"(rax), "+D"(index) : : "rcx", "r11", "rsi", "rdx", "r10", "r8", "r9", "memory");
@@ -50,4 +50,4 @@ struct Fastcall {
 };
 static_assert(Gate<Fastcall>);
 
-}  // namespace tollgate
+} // namespace tollgate

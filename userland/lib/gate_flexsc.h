@@ -1,6 +1,6 @@
-// The FlexSC gate: calls are posted in shared memory (api/flexsc.h) and taken from there when they are done; no instruction
-// crosses into the kernel but flexsc_wait(), once a batch. A process registers once, so make one Flexsc and keep it. Not for use
-// by two threads at once: the pages are private to the thread that registered them.
+// The FlexSC gate: calls are posted in shared memory (api/flexsc.h) and taken from there when they are done; no
+// instruction crosses into the kernel but flexsc_wait(), once a batch. A process registers once, so make one Flexsc and
+// keep it. Not for use by two threads at once: the pages are private to the thread that registered them.
 #pragma once
 
 #include <cstdint>
@@ -14,10 +14,11 @@
 namespace tollgate {
 
 class Flexsc {
-  public:
+public:
     static constexpr std::string_view kName = "flexsc";
 
-    /// Registers the calling process; the error is an errno (ENOSYS: no FlexSC here, ENODEV: no worker core, EBUSY: done before).
+    /// Registers the calling process; the error is an errno (ENOSYS: no FlexSC here, ENODEV: no worker core, EBUSY:
+    /// done before).
     [[nodiscard]] static std::expected<Flexsc, int> open(api::FlexscPolicy policy, unsigned pages = 1) {
         api::FlexscParams params{.size = sizeof params, .policy = policy, .pages = pages, .reserved = 0, .address = 0};
         if (const long result = Native::call(api::kSysFlexscRegister, &params); result != 0)
@@ -28,11 +29,11 @@ class Flexsc {
     [[nodiscard]] unsigned size() const { return size_; }
     [[nodiscard]] api::FlexscEntry& entry(unsigned slot) const { return entries_[slot]; }
 
-    /// Writes a call into a free slot. Number, argument count and status share one aligned word and go out by one store, a
-    /// release: whoever sees Submitted sees the arguments.
+    /// Writes a call into a free slot. Number, argument count and status share one aligned word and go out by one
+    /// store, a release: whoever sees Submitted sees the arguments.
     template <Word... A>
-        requires(sizeof...(A) <= 6)
-    [[gnu::always_inline]] static void post(api::FlexscEntry& entry, unsigned number, A... arguments) {
+    requires(sizeof...(A) <= 6)
+        [[gnu::always_inline]] static void post(api::FlexscEntry& entry, unsigned number, A... arguments) {
         unsigned i = 0;
         ((entry.args[i++] = static_cast<std::uint64_t>(word(arguments))), ...);
         __atomic_store_n(control(entry), control_word(number, sizeof...(A)), __ATOMIC_RELEASE);
@@ -50,7 +51,8 @@ class Flexsc {
         return result;
     }
 
-    /// flexsc_wait(): executes (own core) or waits for (worker) what was submitted; the number of done entries or -errno.
+    /// flexsc_wait(): executes (own core) or waits for (worker) what was submitted; the number of done entries or
+    /// -errno.
     [[gnu::always_inline]] static long wait() { return Native::call(api::kSysFlexscWait); }
 
     /// Waits until the entry is done; false if it never is: every wait here has a bound.
@@ -65,7 +67,8 @@ class Flexsc {
             post(*entry, number, arguments...);
     }
 
-    /// Waits for slots 0 to count - 1 in this order and hands each result to `take_result(long)`. False: one was never done.
+    /// Waits for slots 0 to count - 1 in this order and hands each result to `take_result(long)`. False: one was never
+    /// done.
     template <class TakeResult>
     [[nodiscard, gnu::always_inline]] bool reap_batch(unsigned count, TakeResult&& take_result) const {
         for (auto *entry = entries_, *end = entries_ + count; entry != end; ++entry) {
@@ -88,17 +91,16 @@ class Flexsc {
 
     /// A batch of one. -ETIME if the kernel never finished it.
     template <Word... A>
-        requires(sizeof...(A) <= 6)
-    long call(long number, A... arguments) const {
+    requires(sizeof...(A) <= 6) long call(long number, A... arguments) const {
         long result = -62;
         const auto keep = [&result](long value) { result = value; };
         return batch(1, keep, static_cast<unsigned>(number), arguments...) ? result : -62;
     }
 
-  private:
+private:
     using SharedWord [[gnu::may_alias]] = std::uint64_t;
-    static constexpr unsigned kSpins = 1000;   ///< polls of a worker's entry between two flexsc_wait()
-    static constexpr unsigned kRounds = 1000;  ///< flexsc_wait() calls before giving up
+    static constexpr unsigned kSpins = 1000;  ///< polls of a worker's entry between two flexsc_wait()
+    static constexpr unsigned kRounds = 1000; ///< flexsc_wait() calls before giving up
     static_assert(offsetof(api::FlexscEntry, number) == 56 && offsetof(api::FlexscEntry, argument_count) == 60 &&
                   offsetof(api::FlexscEntry, status) == 62);
 
@@ -136,4 +138,4 @@ class Flexsc {
 };
 static_assert(Gate<Flexsc>);
 
-}  // namespace tollgate
+} // namespace tollgate

@@ -1,5 +1,5 @@
-// The int 0x80 gate: numbers and registers are those of the native gate, so that the two differ in the crossing alone; nothing
-// but rax is lost. Tollgate's own convention: on Linux int 0x80 takes the i386 numbers, so never call it there.
+// The int 0x80 gate: numbers and registers are those of the native gate, so that the two differ in the crossing alone;
+// nothing but rax is lost. Tollgate's own convention: on Linux int 0x80 takes the i386 numbers, so never call it there.
 #pragma once
 
 #include "userland/lib/gate.h"
@@ -10,12 +10,11 @@ struct Int80 {
     static constexpr std::string_view kName = "int80";
 
     template <Word... A>
-        requires(sizeof...(A) <= 6)
-    [[gnu::always_inline]] static long call(long number, A... arguments) {
+    requires(sizeof...(A) <= 6) [[gnu::always_inline]] static long call(long number, A... arguments) {
         return raw(number, word(arguments)...);
     }
 
-  private:
+private:
     [[gnu::always_inline]] static long raw(long rax) {
         asm volatile("int $0x80" : "+a"(rax) : : "memory");
         return rax;
@@ -53,4 +52,4 @@ struct Int80 {
 };
 static_assert(Gate<Int80>);
 
-}  // namespace tollgate
+} // namespace tollgate

@@ -1,5 +1,6 @@
-// The native gate: the syscall instruction, Linux' convention. Number in rax, arguments in rdi, rsi, rdx, r10, r8, r9; result in
-// rax; lost are rcx and r11, which the instruction itself overwrites [SDM vol 2B, SYSCALL]. Runs on Linux as well.
+// The native gate: the syscall instruction, Linux' convention. Number in rax, arguments in rdi, rsi, rdx, r10, r8, r9;
+// result in rax; lost are rcx and r11, which the instruction itself overwrites [SDM vol 2B, SYSCALL]. Runs on Linux as
+// well.
 #pragma once
 
 #include "userland/lib/gate.h"
@@ -10,12 +11,11 @@ struct Native {
     static constexpr std::string_view kName = "native";
 
     template <Word... A>
-        requires(sizeof...(A) <= 6)
-    [[gnu::always_inline]] static long call(long number, A... arguments) {
+    requires(sizeof...(A) <= 6) [[gnu::always_inline]] static long call(long number, A... arguments) {
         return raw(number, word(arguments)...);
     }
 
-  private:
+private:
     [[gnu::always_inline]] static long raw(long rax) {
         asm volatile("syscall" : "+a"(rax) : : "rcx", "r11", "memory");
         return rax;
@@ -47,10 +47,13 @@ struct Native {
         register long r10 asm("r10") = d;
         register long r8 asm("r8") = e;
         register long r9 asm("r9") = f;
-        asm volatile("syscall" : "+a"(rax) : "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9) : "rcx", "r11", "memory");
+        asm volatile("syscall"
+                     : "+a"(rax)
+                     : "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                     : "rcx", "r11", "memory");
         return rax;
     }
 };
 static_assert(Gate<Native>);
 
-}  // namespace tollgate
+} // namespace tollgate

@@ -1,11 +1,11 @@
-// A tiny KTAP reporter for tests in ring 3; tools/ktap.py on the host reads what it prints. It needs no heap and writes each
-// line by one write(), so that its lines survive a crash and never mix with the kernel's log.
+// A tiny KTAP reporter for tests in ring 3; tools/ktap.py on the host reads what it prints. It needs no heap and writes
+// each line by one write(), so that its lines survive a crash and never mix with the kernel's log.
 //
 //     tollgate::Ktap ktap(2);                                   // the plan: exactly two tests
 //     ktap.check(result == 0, "getppid returned %ld", result);  // any number of checks belongs to ...
-//     ktap.test("native getppid");                              // ... the test that closes them: ok if all of them held
-//     ktap.test("page is mapped", address != 0);                // a test of one check
-//     return ktap.finish();                                     // 0 if all were ok and the plan was kept
+//     ktap.test("native getppid");                              // ... the test that closes them: ok if all of them
+//     held ktap.test("page is mapped", address != 0);                // a test of one check return ktap.finish(); // 0
+//     if all were ok and the plan was kept
 #pragma once
 
 #include <cstdarg>
@@ -16,7 +16,7 @@
 namespace tollgate {
 
 class Ktap {
-  public:
+public:
     explicit Ktap(unsigned plan) : plan_(plan) { line("KTAP version 1\n1..%u\n", plan); }
     Ktap(const Ktap&) = delete;
     Ktap& operator=(const Ktap&) = delete;
@@ -86,7 +86,7 @@ class Ktap {
         return failures_ == 0 && tests_ == plan_ && open_ == 0 ? 0 : 1;
     }
 
-  private:
+private:
     [[gnu::format(printf, 2, 3)]] void line(const char* format, ...) {
         char text[400];
         va_list list;
@@ -108,8 +108,8 @@ class Ktap {
     unsigned tests_ = 0;
     unsigned failures_ = 0;
     unsigned checks_ = 0;
-    unsigned open_ = 0;  // checks of the running test
+    unsigned open_ = 0; // checks of the running test
     char detail_[160] = {};
 };
 
-}  // namespace tollgate
+} // namespace tollgate

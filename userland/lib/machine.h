@@ -1,5 +1,5 @@
-// What the kernel says about the machine and its own switches: the "key=value" lines of /proc/tollgate/machine. Every key is
-// kept, also those that this file does not know; on another kernel the file is absent and the object is empty.
+// What the kernel says about the machine and its own switches: the "key=value" lines of /proc/tollgate/machine. Every
+// key is kept, also those that this file does not know; on another kernel the file is absent and the object is empty.
 #pragma once
 
 #include <cstdlib>
@@ -12,7 +12,7 @@
 namespace tollgate {
 
 class Machine {
-  public:
+public:
     static constexpr const char* kPath = "/proc/tollgate/machine";
 
     static Machine read(const char* path = kPath) {
@@ -39,8 +39,8 @@ class Machine {
 
     [[nodiscard]] const std::vector<std::pair<std::string, std::string>>& facts() const { return facts_; }
 
-  private:
+private:
     std::vector<std::pair<std::string, std::string>> facts_;
 };
 
-}  // namespace tollgate
+} // namespace tollgate

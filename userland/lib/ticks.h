@@ -1,6 +1,6 @@
-// The time stamp counter as a ruler: what it counts depends on the machine (spec/measuring.md): instructions under icount,
-// cycles on hardware, nothing usable as a cost on plain TCG. The fences keep the measured code between the two readings
-// [SDM vol 2B, RDTSC and RDTSCP]; cpuid would exit to the hypervisor.
+// The time stamp counter as a ruler: what it counts depends on the machine (spec/measuring.md): instructions under
+// icount, cycles on hardware, nothing usable as a cost on plain TCG. The fences keep the measured code between the two
+// readings [SDM vol 2B, RDTSC and RDTSCP]; cpuid would exit to the hypervisor.
 #pragma once
 
 #include <algorithm>
@@ -32,4 +32,4 @@ inline std::uint64_t measure_ruler() {
     return lengths[lengths.size() / 2];
 }
 
-}  // namespace tollgate
+} // namespace tollgate
