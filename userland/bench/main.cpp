@@ -132,8 +132,9 @@ std::ofstream open_output(const Options& options) {
 
 void add_context(const Machine& machine, const Suite& suite) {
     const std::string accel = machine.get("accel");
-    for (const auto& [key, value] : machine.facts())
-        benchmark::AddCustomContext(key, value);
+    machine.for_each([](std::string_view key, std::string_view value) {
+        benchmark::AddCustomContext(std::string(key), std::string(value));
+    });
     std::map<std::string, std::string> own{
         {"unit", accel == "icount" ? "instructions"
                  : accel == "kvm"  ? "cycles"

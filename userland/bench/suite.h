@@ -80,7 +80,7 @@ private:
     template <class Op>
     void measure_batches(benchmark::State& state, Op& op, GateKind gate, unsigned batch) const;
     template <class Op>
-    [[gnu::noinline]] double user_share(const Op& op, unsigned batch) const;
+    [[gnu::noinline]] std::optional<double> user_share(const Op& op, unsigned batch) const;
 
     std::uint64_t ruler_;
     double seconds_per_tick_;
@@ -162,13 +162,18 @@ void Suite::measure_batches(benchmark::State& state, Op& op, GateKind gate, unsi
             },
             arguments);
     });
-    if (gate == GateKind::FlexscOwn && !state.error_occurred())
-        state.counters["user_per_call"] = user_share(op, batch);
+    if (gate != GateKind::FlexscOwn || state.error_occurred())
+        return;
+    if (const auto share = user_share(op, batch))
+        state.counters["user_per_call"] = *share;
+    else
+        state.SkipWithError("wrong result while timing the user's share");
 }
 
-/// What of a batch runs in user code: posting and taking, timed apart from flexsc_wait().
+/// What of a batch runs in user code: posting and taking, timed apart from flexsc_wait(). Nothing if a result was
+/// wrong.
 template <class Op>
-double Suite::user_share(const Op& op, unsigned batch) const {
+std::optional<double> Suite::user_share(const Op& op, unsigned batch) const {
     std::vector<double> lengths;
     for (unsigned i = 0; i < kRepetitions; ++i) {
         std::apply(
@@ -182,13 +187,14 @@ double Suite::user_share(const Op& op, unsigned batch) const {
                 const auto take_begin = ticks_begin();
                 const bool complete = flexsc_->reap_batch(batch, [&](long result) { wrong |= result ^ expected; });
                 const auto take_length = ticks_end() - take_begin;
-                benchmark::DoNotOptimize(wrong);
-                if (complete)
+                if (complete && wrong == 0)
                     lengths.push_back(static_cast<double>(post_length + take_length) -
                                       2.0 * static_cast<double>(ruler_));
             },
             op.arguments());
     }
+    if (lengths.size() != kRepetitions)
+        return std::nullopt;
     return median(lengths) / batch;
 }
 
