@@ -1,0 +1,109 @@
+// Filling and walking ExecStrings. User strings are copied in pieces that end at page boundaries on both sides, so that nothing behind
+// a string's own page is ever touched.
+#include "task/exec_strings.h"
+
+#include "lib/memory.h"
+#include "mem/user_copy.h"
+
+namespace tollgate {
+
+Result<std::span<char>> ExecStrings::room() {
+    if (size_ + 8 * pointers_ >= kLimit) return fail(Errno::TooBig);
+    Frame& page = pages_[size_ / kPageSize];
+    if (!page) page = TRY(Frame::allocate());
+    const u64 used = size_ % kPageSize;
+    return std::span<char>{page.data<char>() + used, kPageSize - used};
+}
+
+Result<void> ExecStrings::count_pointer() {
+    ++pointers_;
+    if (size_ + 8 * pointers_ > kLimit) return fail(Errno::TooBig);
+    return {};
+}
+
+Result<void> ExecStrings::append(StringView text) {
+    TRY(count_pointer());
+    for (u64 at = 0; at <= text.size();) {
+        const std::span<char> space = TRY(room());
+        const u64 left = text.size() - at;
+        const u64 part = left < space.size() ? left : space.size();
+        memcpy(space.data(), text.data() + at, part);
+        size_ += part;
+        at += part;
+        if (part == space.size()) continue;
+        space[part] = '\0';
+        ++size_;
+        return {};
+    }
+    return {};
+}
+
+Result<void> ExecStrings::append_from_user(u64 address) {
+    TRY(count_pointer());
+    for (;;) {
+        const std::span<char> space = TRY(room());
+        const u64 to_page_end = kPageSize - address % kPageSize;
+        const u64 part = to_page_end < space.size() ? to_page_end : space.size();
+        TRY(copy_from_user_bytes(space.data(), address, part));
+        const u64 length = strnlen(space.data(), part);
+        if (length < part) {
+            size_ += length + 1;
+            return {};
+        }
+        size_ += part;
+        address += part;
+    }
+}
+
+Result<u64> ExecStrings::read_list(u64 list) {
+    u64 count = 0;
+    if (list == 0) return count;
+    for (;; ++count, list += 8) {
+        const u64 text = TRY(copy_from_user(UserPtr<const u64>{list}));
+        if (text == 0) return count;
+        TRY(append_from_user(text));
+    }
+}
+
+Result<void> ExecStrings::add_argument(StringView text) {
+    ASSERT(environment_ == 0);
+    TRY(append(text));
+    ++arguments_;
+    return {};
+}
+
+Result<void> ExecStrings::add_environment(StringView text) {
+    TRY(append(text));
+    ++environment_;
+    return {};
+}
+
+Result<void> ExecStrings::read_arguments(UserPtr<const u64> list) {
+    ASSERT(environment_ == 0);
+    arguments_ += TRY(read_list(list.address()));
+    if (arguments_ == 0) return add_argument("");
+    return {};
+}
+
+Result<void> ExecStrings::read_environment(UserPtr<const u64> list) {
+    environment_ += TRY(read_list(list.address()));
+    return {};
+}
+
+std::span<const char> ExecStrings::piece(u64 offset) const {
+    ASSERT(offset < size_);
+    const u64 start = offset % kPageSize;
+    const u64 left = size_ - offset;
+    return {pages_[offset / kPageSize].data<char>() + start, left < kPageSize - start ? left : kPageSize - start};
+}
+
+u64 ExecStrings::next(u64 offset) const {
+    for (;;) {
+        const auto bytes = piece(offset);
+        const u64 length = strnlen(bytes.data(), bytes.size());
+        if (length < bytes.size()) return offset + length + 1;
+        offset += length;
+    }
+}
+
+}  // namespace tollgate

@@ -1,0 +1,92 @@
+// An open file and the table of them that a process has. Kinds of file derive from File in fs/ and gate/.
+#pragma once
+
+#include "lib/ref.h"
+#include "mem/user_copy.h"
+#include "sync/spinlock.h"
+
+#include <array>
+
+namespace tollgate {
+
+struct Caller;
+namespace fs { class Node; }
+
+/// Linux' struct stat for x86-64 [man 2 stat; asm/stat.h].
+struct FileStatus {
+    u64 device, inode, links;
+    u32 mode, user, group, pad;
+    u64 special_device;
+    i64 size, block_size, blocks;
+    u64 access_time, access_nanoseconds, modify_time, modify_nanoseconds, change_time, change_nanoseconds;
+    i64 unused[3];
+};
+static_assert(sizeof(FileStatus) == 144);
+
+// [man 7 inode] types in FileStatus::mode
+inline constexpr u32 kModeDirectory = 0040000, kModeCharacter = 0020000, kModeRegular = 0100000, kModeLink = 0120000;
+
+/// [asm-generic/fcntl.h] open flags
+inline constexpr u32 kOpenReadOnly = 0, kOpenWriteOnly = 1, kOpenReadWrite = 2, kOpenAccessMask = 3, kOpenCreate = 0100;
+inline constexpr u32 kOpenExclusive = 0200, kOpenTruncate = 01000, kOpenAppend = 02000, kOpenDirectory = 0200000;
+inline constexpr u32 kOpenCloseOnExec = 02000000;
+
+/// One open file description. Shared by descriptors; methods may be called from several cores at once.
+class File : public RefCounted {
+public:
+    virtual ~File() = default;
+    /// Bytes read, 0 at the end. `offset` is where to read and is not changed.
+    virtual Result<u64> read(UserBuffer, u64 /*offset*/) { return fail(Errno::Inval); }
+    virtual Result<u64> write(UserBuffer, u64 /*offset*/) { return fail(Errno::Inval); }
+    /// Whether position() matters (regular files) or not (devices).
+    virtual bool seekable() const { return false; }
+    virtual Result<FileStatus> status() const = 0;
+    virtual Result<u64> control(Caller&, u32 /*request*/, u64 /*argument*/) { return fail(Errno::NoTty); }
+    /// Kernel-side view of a regular file's content, for the loader. Errno::NoExec if it has none.
+    virtual Result<std::span<const std::byte>> content() const { return fail(Errno::NoExec); }
+    /// Directory entries for getdents64; Errno::NotDir.
+    virtual Result<u64> read_directory(UserBuffer, u64 /*offset*/) { return fail(Errno::NotDir); }
+    /// Its place in the file tree, for openat() and its kind; null for files without a name.
+    virtual fs::Node* node() const { return nullptr; }
+};
+
+/// An open file with its position and flags: what dup() shares.
+class OpenFile : public RefCounted {
+public:
+    OpenFile(Ref<File> file_, u32 flags_) : file(std::move(file_)), flags(flags_) {}
+    Ref<File> file;
+    const u32 flags;           ///< kOpen*
+    Atomic<u64> position{0};
+    bool readable() const { return (flags & kOpenAccessMask) != kOpenWriteOnly; }
+    bool writable() const { return (flags & kOpenAccessMask) != kOpenReadOnly; }
+};
+
+/// Descriptors of a process, shared by its threads.
+class FileTable : public RefCounted {
+public:
+    static constexpr unsigned kSize = 256;
+    /// Errno::BadF.
+    Result<Ref<OpenFile>> get(int descriptor);
+    /// The lowest free descriptor from `first` on. Errno::MFile.
+    Result<int> add(Ref<OpenFile> file, bool close_on_exec, int first = 0);
+    Result<void> close(int descriptor);
+    /// dup2(2): closes `to` if open.
+    Result<int> duplicate_to(int from, int to, bool close_on_exec);
+    /// fcntl(2) F_GETFD and F_SETFD. Errno::BadF.
+    Result<bool> closes_on_exec(int descriptor);
+    Result<void> set_close_on_exec(int descriptor, bool close_on_exec);
+    void close_on_exec();
+    /// A copy with the same descriptors, for fork-like calls.
+    Result<Ref<FileTable>> clone();
+
+private:
+    struct Slot {
+        Ref<OpenFile> file;
+        bool close_on_exec = false;
+    };
+    void fill(const std::array<Slot, kSize>& slots);
+    Spinlock lock_{LockRank::FileTable};
+    std::array<Slot, kSize> slots_ GUARDED_BY(lock_);
+};
+
+}  // namespace tollgate
