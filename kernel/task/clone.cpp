@@ -1,4 +1,5 @@
-// clone(2) in its two useful shapes: a thread of the same process, and vfork's child, which borrows the space until it execs or ends.
+// clone(2) in its two useful shapes: a thread of the same process, and vfork's child, which borrows the space until it
+// execs or ends.
 #include "cpu/user_bases.h"
 #include "task/process_table.h"
 
@@ -14,19 +15,22 @@ enum class Kind : u8 { Thread, Vfork };
 
 Result<Kind> kind_of(u64 flags) {
     const u64 shape = flags & ~kOptions;
-    if ((shape & ~(kCloneSysVSem | kExitSignalMask)) == kThreadNeeds) return Kind::Thread;
-    if (shape == (kCloneVm | kCloneVfork | u64{kSigChild})) return Kind::Vfork;
+    if ((shape & ~(kCloneSysVSem | kExitSignalMask)) == kThreadNeeds)
+        return Kind::Thread;
+    if (shape == (kCloneVm | kCloneVfork | u64{kSigChild}))
+        return Kind::Vfork;
     return fail(Errno::NoSys);
 }
 
-/// What the child returns to user code with: its parent's registers, but rax = 0 and, if given, another stack. A system call saves
-/// neither rcx nor r11, which SYSRET gives these values.
+/// What the child returns to user code with: its parent's registers, but rax = 0 and, if given, another stack. A system
+/// call saves neither rcx nor r11, which SYSRET gives these values.
 TrapFrame child_frame(const TrapFrame& parent, u64 stack) {
     TrapFrame frame = parent;
     frame.rax = 0;
     frame.rcx = frame.rip;
     frame.r11 = frame.rflags;
-    if (stack != 0) frame.rsp = stack;
+    if (stack != 0)
+        frame.rsp = stack;
     return frame;
 }
 
@@ -57,21 +61,27 @@ Result<void> start_child(Caller& caller, Ref<Process> process, i32 id, const Clo
     Ref<UserThread> child = TRY(make_thread(std::move(process), frame, id));
     inherit_registers(*child->thread, arguments);
     child->signal_mask = caller.owner->signal_mask;
-    if (arguments.flags & kCloneChildClearTid) child->clear_child_tid = arguments.child_tid;
-    if (const u64 cpus = sched::affinity(*caller.thread); cpus != ~u64{0}) TRY(sched::set_affinity(*child->thread, cpus));
+    if (arguments.flags & kCloneChildClearTid)
+        child->clear_child_tid = arguments.child_tid;
+    if (const u64 cpus = sched::affinity(*caller.thread); cpus != ~u64{0})
+        TRY(sched::set_affinity(*child->thread, cpus));
     // Both words lie in the one space, and are written before the child can look.
-    if (arguments.flags & kCloneParentSetTid) store_id(arguments.parent_tid, id);
-    if (arguments.flags & kCloneChildSetTid) store_id(arguments.child_tid, id);
+    if (arguments.flags & kCloneParentSetTid)
+        store_id(arguments.parent_tid, id);
+    if (arguments.flags & kCloneChildSetTid)
+        store_id(arguments.child_tid, id);
     return process_table.start(std::move(child));
 }
 
-}  // namespace
+} // namespace
 
 Result<i32> clone(Caller& caller, const CloneArguments& arguments) {
     const Kind kind = TRY(kind_of(arguments.flags));
     ASSERT(caller.thread == &sched::current());
-    if (arguments.stack >= kUserTop) return fail(Errno::Inval);
-    if (arguments.flags & kCloneSetTls && arguments.tls >= kUserTop) return fail(Errno::Perm);
+    if (arguments.stack >= kUserTop)
+        return fail(Errno::Inval);
+    if (arguments.flags & kCloneSetTls && arguments.tls >= kUserTop)
+        return fail(Errno::Perm);
 
     if (kind == Kind::Thread) {
         const i32 id = process_table.allocate_id();
@@ -87,4 +97,4 @@ Result<i32> clone(Caller& caller, const CloneArguments& arguments) {
     return child->id();
 }
 
-}  // namespace tollgate::task
+} // namespace tollgate::task

@@ -1,4 +1,5 @@
-// Programs start: spawn() for the first one, exec() for all others. The new space is complete before the old one is touched.
+// Programs start: spawn() for the first one, exec() for all others. The new space is complete before the old one is
+// touched.
 #include "cpu/user_bases.h"
 #include "task/loader.h"
 #include "task/process_table.h"
@@ -32,7 +33,8 @@ void reset_registers(Thread& thread) {
 /// From here on there is no way back: the thread moves into the new space and the old one loses a user.
 void change_program(Caller& caller, Program program, StringView path) {
     Process& process = *caller.process;
-    if (const auto exiting = TaskAccess::hooks().process_exiting) exiting(process);
+    if (const auto exiting = TaskAccess::hooks().process_exiting)
+        exiting(process);
     caller.space = program.space.get();
     caller.thread->set_space(program.space);
     TaskAccess::exchange_space(process, std::move(program.space)).reset();
@@ -43,16 +45,18 @@ void change_program(Caller& caller, Program program, StringView path) {
     reset_registers(*caller.thread);
     caller.thread->user_frame() = first_frame(program.entry, program.stack_pointer);
     TaskAccess::end_vfork(process);
-    cpu_request_work(kWorkFullReturn);  // last: nothing between here and the return gives up the core
+    cpu_request_work(kWorkFullReturn); // last: nothing between here and the return gives up the core
 }
 
-}  // namespace
+} // namespace
 
 Result<Ref<Process>> spawn(Ref<File> file, StringView path, std::span<const StringView> arguments,
                            std::span<const StringView> environment, Ref<FileTable> files) {
     ExecStrings strings;
-    for (const StringView text : arguments) TRY(strings.add_argument(text));
-    for (const StringView text : environment) TRY(strings.add_environment(text));
+    for (const StringView text : arguments)
+        TRY(strings.add_argument(text));
+    for (const StringView text : environment)
+        TRY(strings.add_environment(text));
     Program program = TRY(load_program(*file, path, strings));
     Ref<Process> process = TRY(Process::create(base_name(path), nullptr, std::move(program.space), std::move(files)));
     set_names(*process, path);
@@ -73,4 +77,4 @@ Result<void> exec(Caller& caller, Ref<File> file, StringView path, const ExecStr
     return {};
 }
 
-}  // namespace tollgate::task
+} // namespace tollgate::task

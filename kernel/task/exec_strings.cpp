@@ -1,5 +1,5 @@
-// Filling and walking ExecStrings. User strings are copied in pieces that end at page boundaries on both sides, so that nothing behind
-// a string's own page is ever touched.
+// Filling and walking ExecStrings. User strings are copied in pieces that end at page boundaries on both sides, so that
+// nothing behind a string's own page is ever touched.
 #include "task/exec_strings.h"
 
 #include "lib/memory.h"
@@ -8,16 +8,19 @@
 namespace tollgate {
 
 Result<std::span<char>> ExecStrings::room() {
-    if (size_ + 8 * pointers_ >= kLimit) return fail(Errno::TooBig);
+    if (size_ + 8 * pointers_ >= kLimit)
+        return fail(Errno::TooBig);
     Frame& page = pages_[size_ / kPageSize];
-    if (!page) page = TRY(Frame::allocate());
+    if (!page)
+        page = TRY(Frame::allocate());
     const u64 used = size_ % kPageSize;
     return std::span<char>{page.data<char>() + used, kPageSize - used};
 }
 
 Result<void> ExecStrings::count_pointer() {
     ++pointers_;
-    if (size_ + 8 * pointers_ > kLimit) return fail(Errno::TooBig);
+    if (size_ + 8 * pointers_ > kLimit)
+        return fail(Errno::TooBig);
     return {};
 }
 
@@ -30,7 +33,8 @@ Result<void> ExecStrings::append(StringView text) {
         memcpy(space.data(), text.data() + at, part);
         size_ += part;
         at += part;
-        if (part == space.size()) continue;
+        if (part == space.size())
+            continue;
         space[part] = '\0';
         ++size_;
         return {};
@@ -57,10 +61,12 @@ Result<void> ExecStrings::append_from_user(u64 address) {
 
 Result<u64> ExecStrings::read_list(u64 list) {
     u64 count = 0;
-    if (list == 0) return count;
+    if (list == 0)
+        return count;
     for (;; ++count, list += 8) {
         const u64 text = TRY(copy_from_user(UserPtr<const u64>{list}));
-        if (text == 0) return count;
+        if (text == 0)
+            return count;
         TRY(append_from_user(text));
     }
 }
@@ -81,7 +87,8 @@ Result<void> ExecStrings::add_environment(StringView text) {
 Result<void> ExecStrings::read_arguments(UserPtr<const u64> list) {
     ASSERT(environment_ == 0);
     arguments_ += TRY(read_list(list.address()));
-    if (arguments_ == 0) return add_argument("");
+    if (arguments_ == 0)
+        return add_argument("");
     return {};
 }
 
@@ -101,9 +108,10 @@ u64 ExecStrings::next(u64 offset) const {
     for (;;) {
         const auto bytes = piece(offset);
         const u64 length = strnlen(bytes.data(), bytes.size());
-        if (length < bytes.size()) return offset + length + 1;
+        if (length < bytes.size())
+            return offset + length + 1;
         offset += length;
     }
 }
 
-}  // namespace tollgate
+} // namespace tollgate

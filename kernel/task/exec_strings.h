@@ -1,5 +1,5 @@
-// The arguments and environment of a program on their way from the old address space to the new one: NUL-terminated strings, one after
-// the other, as they will lie on the new stack. Pages are taken as they fill.
+// The arguments and environment of a program on their way from the old address space to the new one: NUL-terminated
+// strings, one after the other, as they will lie on the new stack. Pages are taken as they fill.
 #pragma once
 
 #include "lib/address.h"
@@ -17,8 +17,9 @@ public:
     /// Arguments come first. Errors: TooBig, NoMem.
     Result<void> add_argument(StringView text);
     Result<void> add_environment(StringView text);
-    /// The same from a user's array of pointers that ends with a null pointer; a null array is empty. An empty argument list becomes one
-    /// empty string, so that no program finds its environment in argv[0]. Errors: TooBig, NoMem, Fault.
+    /// The same from a user's array of pointers that ends with a null pointer; a null array is empty. An empty argument
+    /// list becomes one empty string, so that no program finds its environment in argv[0]. Errors: TooBig, NoMem,
+    /// Fault.
     Result<void> read_arguments(UserPtr<const u64> list);
     Result<void> read_environment(UserPtr<const u64> list);
 
@@ -44,4 +45,4 @@ private:
     u64 arguments_ = 0, environment_ = 0;
 };
 
-}  // namespace tollgate
+} // namespace tollgate

@@ -1,5 +1,6 @@
-// The end of threads and processes. Every user thread, whatever ends it, comes through end_thread() on its own kernel stack: the memory
-// of a process goes with its last thread, and that thread's own kernel stack after the scheduler's last switch away from it.
+// The end of threads and processes. Every user thread, whatever ends it, comes through end_thread() on its own kernel
+// stack: the memory of a process goes with its last thread, and that thread's own kernel stack after the scheduler's
+// last switch away from it.
 #include "debug/log.h"
 #include "task/process_table.h"
 
@@ -10,9 +11,12 @@ namespace {
 /// Tells whoever joins this thread (CLONE_CHILD_CLEARTID). A bad address is the program's own loss.
 void clear_child_tid(UserThread& thread) {
     const u64 address = thread.clear_child_tid;
-    if (address == 0) return;
-    if (!copy_to_user(UserPtr<i32>{address}, i32{0})) return;
-    if (const auto wake = TaskAccess::hooks().wake_futex) wake(thread.caller, address);
+    if (address == 0)
+        return;
+    if (!copy_to_user(UserPtr<i32>{address}, i32{0}))
+        return;
+    if (const auto wake = TaskAccess::hooks().wake_futex)
+        wake(thread.caller, address);
 }
 
 /// Takes the CPU's and the scheduler's thread away from the identity that is about to be freed.
@@ -24,7 +28,8 @@ void detach_identity(Thread& thread) {
 
 /// Everything of the process that its last thread has to give back, in the order of who uses what.
 void dismantle(Process& process, Thread& thread) {
-    if (const auto exiting = TaskAccess::hooks().process_exiting) exiting(process);
+    if (const auto exiting = TaskAccess::hooks().process_exiting)
+        exiting(process);
     TaskAccess::drop_files(process);
     thread.set_space({});
     TaskAccess::exchange_space(process, {}).reset();
@@ -52,7 +57,7 @@ void leave_process(UserThread& thread, int status) {
     sched::exit_current();
 }
 
-}  // namespace
+} // namespace
 
 void exit_thread(Caller& caller, int code) { end_thread(*caller.owner, exited(code)); }
 
@@ -75,19 +80,22 @@ namespace {
 struct ShownAddress {
     u64 value;
     void format(Sink& sink) const {
-        if (value < kUserTop) format_to(sink, "{:#x}", value);
-        else sink.write(is_canonical(value) && value >> 63 ? "(kernel)" : "(beyond user space)");
+        if (value < kUserTop)
+            format_to(sink, "{:#x}", value);
+        else
+            sink.write(is_canonical(value) && value >> 63 ? "(kernel)" : "(beyond user space)");
     }
 };
 
-}  // namespace
+} // namespace
 
 void user_fault(const TrapFrame& frame, int signal, const char* why, u64 address) {
     UserThread* const thread = current_user_thread();
     ASSERT(thread != nullptr);
     const Process& process = *thread->process;
-    log("{}[{}] killed: {} at rip={} address={}", process.name(), process.id(), why, ShownAddress{frame.rip}, ShownAddress{address});
+    log("{}[{}] killed: {} at rip={} address={}", process.name(), process.id(), why, ShownAddress{frame.rip},
+        ShownAddress{address});
     exit_process(thread->caller, killed_by(signal));
 }
 
-}  // namespace tollgate::task
+} // namespace tollgate::task

@@ -5,23 +5,29 @@ namespace tollgate {
 
 namespace {
 
-constexpr bool in_table(int descriptor) { return descriptor >= 0 && static_cast<unsigned>(descriptor) < FileTable::kSize; }
+constexpr bool in_table(int descriptor) {
+    return descriptor >= 0 && static_cast<unsigned>(descriptor) < FileTable::kSize;
+}
 
-}  // namespace
+} // namespace
 
 Result<Ref<OpenFile>> FileTable::get(int descriptor) {
-    if (!in_table(descriptor)) return fail(Errno::BadF);
+    if (!in_table(descriptor))
+        return fail(Errno::BadF);
     Guard guard{lock_};
     const Slot& slot = slots_[static_cast<unsigned>(descriptor)];
-    if (!slot.file) return fail(Errno::BadF);
+    if (!slot.file)
+        return fail(Errno::BadF);
     return slot.file;
 }
 
 Result<int> FileTable::add(Ref<OpenFile> file, bool close_on_exec, int first) {
-    if (!in_table(first)) return fail(Errno::Inval);
+    if (!in_table(first))
+        return fail(Errno::Inval);
     Guard guard{lock_};
     for (unsigned i = static_cast<unsigned>(first); i < kSize; ++i) {
-        if (slots_[i].file) continue;
+        if (slots_[i].file)
+            continue;
         slots_[i].file = std::move(file);
         slots_[i].close_on_exec = close_on_exec;
         return static_cast<int>(i);
@@ -30,21 +36,26 @@ Result<int> FileTable::add(Ref<OpenFile> file, bool close_on_exec, int first) {
 }
 
 Result<void> FileTable::close(int descriptor) {
-    if (!in_table(descriptor)) return fail(Errno::BadF);
+    if (!in_table(descriptor))
+        return fail(Errno::BadF);
     Ref<OpenFile> old;
     Guard guard{lock_};
     old = std::move(slots_[static_cast<unsigned>(descriptor)].file);
-    if (!old) return fail(Errno::BadF);
+    if (!old)
+        return fail(Errno::BadF);
     return {};
 }
 
 Result<int> FileTable::duplicate_to(int from, int to, bool close_on_exec) {
-    if (!in_table(from) || !in_table(to)) return fail(Errno::BadF);
+    if (!in_table(from) || !in_table(to))
+        return fail(Errno::BadF);
     Ref<OpenFile> old;
     Guard guard{lock_};
     const Ref<OpenFile>& file = slots_[static_cast<unsigned>(from)].file;
-    if (!file) return fail(Errno::BadF);
-    if (from == to) return to;
+    if (!file)
+        return fail(Errno::BadF);
+    if (from == to)
+        return to;
     Slot& target = slots_[static_cast<unsigned>(to)];
     old = std::move(target.file);
     target.file = file;
@@ -53,18 +64,22 @@ Result<int> FileTable::duplicate_to(int from, int to, bool close_on_exec) {
 }
 
 Result<bool> FileTable::closes_on_exec(int descriptor) {
-    if (!in_table(descriptor)) return fail(Errno::BadF);
+    if (!in_table(descriptor))
+        return fail(Errno::BadF);
     Guard guard{lock_};
     const Slot& slot = slots_[static_cast<unsigned>(descriptor)];
-    if (!slot.file) return fail(Errno::BadF);
+    if (!slot.file)
+        return fail(Errno::BadF);
     return bool{slot.close_on_exec};
 }
 
 Result<void> FileTable::set_close_on_exec(int descriptor, bool close_on_exec) {
-    if (!in_table(descriptor)) return fail(Errno::BadF);
+    if (!in_table(descriptor))
+        return fail(Errno::BadF);
     Guard guard{lock_};
     Slot& slot = slots_[static_cast<unsigned>(descriptor)];
-    if (!slot.file) return fail(Errno::BadF);
+    if (!slot.file)
+        return fail(Errno::BadF);
     slot.close_on_exec = close_on_exec;
     return {};
 }
@@ -73,7 +88,8 @@ void FileTable::close_on_exec() {
     for (unsigned i = 0; i < kSize; ++i) {
         Ref<OpenFile> old;
         Guard guard{lock_};
-        if (slots_[i].file && slots_[i].close_on_exec) old = std::move(slots_[i].file);
+        if (slots_[i].file && slots_[i].close_on_exec)
+            old = std::move(slots_[i].file);
     }
 }
 
@@ -85,7 +101,7 @@ Result<Ref<FileTable>> FileTable::clone() {
 }
 
 void FileTable::fill(const std::array<Slot, kSize>& slots) NO_THREAD_SAFETY_ANALYSIS {
-    slots_ = slots;  // nobody else knows this table yet, and taking a second lock of the same rank would be a panic
+    slots_ = slots; // nobody else knows this table yet, and taking a second lock of the same rank would be a panic
 }
 
-}  // namespace tollgate
+} // namespace tollgate

@@ -10,7 +10,9 @@
 namespace tollgate {
 
 struct Caller;
-namespace fs { class Node; }
+namespace fs {
+class Node;
+}
 
 /// Linux' struct stat for x86-64 [man 2 stat; asm/stat.h].
 struct FileStatus {
@@ -55,7 +57,7 @@ class OpenFile : public RefCounted {
 public:
     OpenFile(Ref<File> file_, u32 flags_) : file(std::move(file_)), flags(flags_) {}
     Ref<File> file;
-    const u32 flags;           ///< kOpen*
+    const u32 flags; ///< kOpen*
     Atomic<u64> position{0};
     bool readable() const { return (flags & kOpenAccessMask) != kOpenWriteOnly; }
     bool writable() const { return (flags & kOpenAccessMask) != kOpenReadOnly; }
@@ -89,4 +91,4 @@ private:
     std::array<Slot, kSize> slots_ GUARDED_BY(lock_);
 };
 
-}  // namespace tollgate
+} // namespace tollgate

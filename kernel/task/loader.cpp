@@ -1,4 +1,5 @@
-// Maps what lib/elf.h has found valid. Nothing of the old program is needed, so that a failure anywhere costs only the new space.
+// Maps what lib/elf.h has found valid. Nothing of the old program is needed, so that a failure anywhere costs only the
+// new space.
 #include "task/loader.h"
 
 #include "debug/log.h"
@@ -16,21 +17,26 @@ constexpr u64 kPieBase = 0x555555554000;
 constexpr u64 kLowestLoad = 64 * 1024;
 
 Access access_of(const ElfSegment& segment) {
-    if (segment.executable) return Access::ReadExecute;
-    if (segment.writable) return Access::ReadWrite;
+    if (segment.executable)
+        return Access::ReadExecute;
+    if (segment.writable)
+        return Access::ReadWrite;
     return segment.readable ? Access::Read : Access::None;
 }
 
 Result<void> map_segment(AddressSpace& space, const ElfSegment& segment, u64 bias, Bytes file) {
     ASSERT(!(segment.writable && segment.executable));
-    const auto mapped = space.map_anonymous(bias + segment.page_start(), segment.page_end() - segment.page_start(), access_of(segment),
-                                            AreaKind::Image, AddressSpace::Placement::FixedNoReplace);
-    if (!mapped) return fail(mapped.error() == Errno::NoMem ? Errno::NoMem : Errno::NoExec);
-    if (segment.file_size == 0) return {};
+    const auto mapped =
+        space.map_anonymous(bias + segment.page_start(), segment.page_end() - segment.page_start(), access_of(segment),
+                            AreaKind::Image, AddressSpace::Placement::FixedNoReplace);
+    if (!mapped)
+        return fail(mapped.error() == Errno::NoMem ? Errno::NoMem : Errno::NoExec);
+    if (segment.file_size == 0)
+        return {};
     return space.write_bytes(bias + segment.address, file.data() + segment.file_offset, segment.file_size);
 }
 
-}  // namespace
+} // namespace
 
 Result<Program> load_program(const File& file, StringView path, const ExecStrings& strings) {
     const Bytes bytes = TRY(file.content());
@@ -46,10 +52,15 @@ Result<Program> load_program(const File& file, StringView path, const ExecString
     }
     const u64 bias = image.position_independent ? align_up(kPieBase, image.alignment) : 0;
     const auto end = checked_add(bias, image.highest_page_end());
-    if (!end || *end > kStackGuard || bias + image.lowest_page() < kLowestLoad) return fail(Errno::NoExec);
+    if (!end || *end > kStackGuard || bias + image.lowest_page() < kLowestLoad)
+        return fail(Errno::NoExec);
 
-    Program program{TRY(AddressSpace::create()), bias + image.entry, 0};
-    for (const ElfSegment& segment : image.segments()) TRY(map_segment(*program.space, segment, bias, bytes));
+    Program program {
+        TRY(AddressSpace::create())
+        , bias + image.entry, 0
+    };
+    for (const ElfSegment& segment : image.segments())
+        TRY(map_segment(*program.space, segment, bias, bytes));
     program.space->set_break_start(*end);
     const StackContents contents{
         .path = path,
@@ -58,8 +69,9 @@ Result<Program> load_program(const File& file, StringView path, const ExecString
         .program_header_count = image.program_header_count,
     };
     program.stack_pointer = TRY(build_stack(*program.space, strings, contents));
-    if (const auto created = TaskAccess::hooks().space_created) TRY(created(*program.space));
+    if (const auto created = TaskAccess::hooks().space_created)
+        TRY(created(*program.space));
     return program;
 }
 
-}  // namespace tollgate::task
+} // namespace tollgate::task

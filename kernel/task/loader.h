@@ -16,4 +16,4 @@ struct Program {
 /// Static ET_EXEC and static-pie. Errors: NoExec (no ELF that we run), NoMem, and what File::content() says.
 Result<Program> load_program(const File& file, StringView path, const ExecStrings& strings);
 
-}  // namespace tollgate::task
+} // namespace tollgate::task

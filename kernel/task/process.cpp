@@ -10,7 +10,7 @@ namespace {
 /// Callbacks of the layers above; task/ may not include them. Written once at boot.
 constinit task::Hooks life_cycle_hooks{};
 
-}  // namespace
+} // namespace
 
 Result<Ref<Process>> Process::create(StringView name, Process* parent, Ref<AddressSpace> space, Ref<FileTable> files) {
     Ref<Process> process = TRY(make_ref<Process>());
@@ -75,24 +75,31 @@ Ref<Process> next_process(i32 after) { return process_table.next_after(after); }
 int wait_for_init() { return process_table.wait_for_init(); }
 
 Result<Waited> wait_for_child(Caller& caller, i32 id, int options) {
-    // [man 2 wait] WUNTRACED, WCONTINUED and the clone bits change nothing here: no process stops, and every child counts.
+    // [man 2 wait] WUNTRACED, WCONTINUED and the clone bits change nothing here: no process stops, and every child
+    // counts.
     constexpr int kUntraced = 2, kContinued = 8;
     constexpr u32 kNoThread = 1u << 29, kAll = 1u << 30, kClone = 1u << 31;
     constexpr u32 kKnown = u32{kWaitNoHang | kUntraced | kContinued} | kNoThread | kAll | kClone;
-    if (static_cast<u32>(options) & ~kKnown) return fail(Errno::Inval);
-    if (id < -1) return fail(Errno::Child);  // process groups: there is one, and it has no number
-    if (id == 0) id = -1;
+    if (static_cast<u32>(options) & ~kKnown)
+        return fail(Errno::Inval);
+    if (id < -1)
+        return fail(Errno::Child); // process groups: there is one, and it has no number
+    if (id == 0)
+        id = -1;
     Process& parent = *caller.process;
     for (;;) {
         const u32 seen = TaskAccess::child_events(parent);
         bool has_children = false;
         const Ref<Process> ended = process_table.take_ended_child(parent, id, has_children);
-        if (ended) return Waited{ended->id(), ProcessTable::exit_status(*ended)};
-        if (!has_children) return fail(Errno::Child);
-        if (options & kWaitNoHang) return Waited{0, 0};
+        if (ended)
+            return Waited{ended->id(), ProcessTable::exit_status(*ended)};
+        if (!has_children)
+            return fail(Errno::Child);
+        if (options & kWaitNoHang)
+            return Waited{0, 0};
         TRY(TaskAccess::wait_for_child_event(parent, seen));
     }
 }
 
-}  // namespace task
-}  // namespace tollgate
+} // namespace task
+} // namespace tollgate

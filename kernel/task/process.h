@@ -1,5 +1,5 @@
-// A process: its address space, files, threads, parent and children, and how it ends. The table of processes is one list with one lock
-// (process_table.h); zombies stay in it until their parent waits for them.
+// A process: its address space, files, threads, parent and children, and how it ends. The table of processes is one
+// list with one lock (process_table.h); zombies stay in it until their parent waits for them.
 #pragma once
 
 #include "lib/fixed_string.h"
@@ -13,24 +13,24 @@ class Process;
 class ProcessTable;
 struct UserThread;
 
-/// What a system call acts for, whatever gate it came through. Lives in UserThread; whoever keeps a reference beyond the call keeps a
-/// Ref<UserThread> too.
+/// What a system call acts for, whatever gate it came through. Lives in UserThread; whoever keeps a reference beyond
+/// the call keeps a Ref<UserThread> too.
 struct Caller {
-    Process* process;        ///< the process
-    Thread* thread;          ///< the thread that made or submitted the call; not necessarily the one that executes it
-    AddressSpace* space;     ///< == process->space(); loaded while a handler runs
+    Process* process;    ///< the process
+    Thread* thread;      ///< the thread that made or submitted the call; not necessarily the one that executes it
+    AddressSpace* space; ///< == process->space(); loaded while a handler runs
     FileTable* files;
-    i32 thread_id;           ///< gettid(2)
-    UserThread* owner;       ///< what this lies in
+    i32 thread_id;     ///< gettid(2)
+    UserThread* owner; ///< what this lies in
 };
 
-/// A thread of a process: the scheduler's thread, its identity, and what Linux keeps per thread. Its first count belongs to the thread
-/// itself, which drops it when it ends.
+/// A thread of a process: the scheduler's thread, its identity, and what Linux keeps per thread. Its first count
+/// belongs to the thread itself, which drops it when it ends.
 struct UserThread : RefCounted {
     Ref<Thread> thread;
     Caller caller{};
     Ref<Process> process;
-    u64 clear_child_tid = 0;     ///< set_tid_address(2): zeroed and futex-woken at exit
+    u64 clear_child_tid = 0; ///< set_tid_address(2): zeroed and futex-woken at exit
     u64 signal_mask = 0;
     ListLink<UserThread> link;
 };
@@ -52,7 +52,7 @@ public:
     unsigned thread_count() const { return thread_count_.load(kRelaxed); }
 
     FixedString<64> name_;
-    FixedString<256> executable_;    ///< path, for /proc/self/exe
+    FixedString<256> executable_; ///< path, for /proc/self/exe
 
 private:
     friend class ProcessTable;
@@ -70,17 +70,17 @@ private:
 
     // The rest is written under the table's lock.
     Atomic<bool> dying_{false};
-    int exit_status_ = 0;            // as wait4 reports it; set once, by whoever sets dying_
+    int exit_status_ = 0; // as wait4 reports it; set once, by whoever sets dying_
     bool zombie_ = false;
-    bool replacing_ = false;         // one of its threads is in execve and waits for the others to end
+    bool replacing_ = false; // one of its threads is in execve and waits for the others to end
     List<UserThread, &UserThread::link> threads_;
     Atomic<unsigned> thread_count_{0};
     ListLink<Process> link_;
 
-    Atomic<u32> child_events_{0};    // counts its children's ends; waits look for a change
+    Atomic<u32> child_events_{0}; // counts its children's ends; waits look for a change
     WaitQueue children_;
-    WaitQueue threads_gone_;         // execve waits here for thread_count_ == 1
-    Atomic<bool> vfork_done_{true};  // false while a vfork parent lends its address space
+    WaitQueue threads_gone_;        // execve waits here for thread_count_ == 1
+    Atomic<bool> vfork_done_{true}; // false while a vfork parent lends its address space
     WaitQueue vfork_;
 };
 
@@ -92,21 +92,24 @@ constexpr int killed_by(int signal) { return signal & 0x7f; }
 inline constexpr int kSigIll = 4, kSigTrap = 5, kSigAbort = 6, kSigBus = 7, kSigFpe = 8, kSigKill = 9, kSigSegv = 11;
 inline constexpr int kSigTerm = 15, kSigChild = 17;
 
-/// Reads the file at `path`, builds a space from it and starts a process. Used for init. Arguments and environment are kernel strings.
+/// Reads the file at `path`, builds a space from it and starts a process. Used for init. Arguments and environment are
+/// kernel strings.
 Result<Ref<Process>> spawn(Ref<File> program, StringView path, std::span<const StringView> arguments,
                            std::span<const StringView> environment, Ref<FileTable> files);
-/// execve(2) of the calling thread's process. On success the user frame is the new program's and other threads are gone; the handler
-/// returns 0. An error leaves the old program as it was (or, with Errno::Intr, on its way out).
+/// execve(2) of the calling thread's process. On success the user frame is the new program's and other threads are
+/// gone; the handler returns 0. An error leaves the old program as it was (or, with Errno::Intr, on its way out).
 Result<void> exec(Caller& caller, Ref<File> program, StringView path, const ExecStrings& strings);
 
-/// clone(2) flags that work: a thread (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM, with
-/// SETTLS, PARENT_SETTID, CHILD_CLEARTID, CHILD_SETTID, DETACHED), or vfork (CLONE_VM | CLONE_VFORK, exit signal SIGCHLD).
-/// Everything else is Errno::NoSys. Returns the new id (in the parent).
+/// clone(2) flags that work: a thread (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
+/// CLONE_SYSVSEM, with SETTLS, PARENT_SETTID, CHILD_CLEARTID, CHILD_SETTID, DETACHED), or vfork (CLONE_VM |
+/// CLONE_VFORK, exit signal SIGCHLD). Everything else is Errno::NoSys. Returns the new id (in the parent).
 struct CloneArguments {
     u64 flags, stack, parent_tid, child_tid, tls;
 };
-inline constexpr u64 kCloneVm = 0x100, kCloneFs = 0x200, kCloneFiles = 0x400, kCloneSigHand = 0x800, kCloneVfork = 0x4000;
-inline constexpr u64 kCloneThread = 0x10000, kCloneSysVSem = 0x40000, kCloneSetTls = 0x80000, kCloneParentSetTid = 0x100000;
+inline constexpr u64 kCloneVm = 0x100, kCloneFs = 0x200, kCloneFiles = 0x400, kCloneSigHand = 0x800,
+                     kCloneVfork = 0x4000;
+inline constexpr u64 kCloneThread = 0x10000, kCloneSysVSem = 0x40000, kCloneSetTls = 0x80000,
+                     kCloneParentSetTid = 0x100000;
 inline constexpr u64 kCloneChildClearTid = 0x200000, kCloneDetached = 0x400000, kCloneChildSetTid = 0x1000000;
 /// What vfork(2) is.
 inline constexpr CloneArguments kVforkArguments{kCloneVm | kCloneVfork | u64{kSigChild}, 0, 0, 0, 0};
@@ -119,16 +122,20 @@ Result<i32> clone(Caller& caller, const CloneArguments& arguments);
 void kill_process(Process& process, int wait_status);
 /// What the scheduler calls instead of letting a killed thread return to user code; set_hooks() hands it over.
 [[noreturn]] void end_killed_thread();
-/// A fault of the running user thread that nothing resolved: one line in the log, and the end of the process by that signal. `address`
-/// is what was touched, if the fault has an address. Runs on the thread's own kernel stack.
+/// A fault of the running user thread that nothing resolved: one line in the log, and the end of the process by that
+/// signal. `address` is what was touched, if the fault has an address. Runs on the thread's own kernel stack.
 [[noreturn]] void user_fault(const TrapFrame& frame, int signal, const char* why, u64 address = 0);
 
 /// By id; empty if there is none. Zombies count.
 Ref<Process> find(i32 id);
 /// The process with the lowest id above `after`; empty at the end. For /proc.
 Ref<Process> next_process(i32 after);
-/// wait4(2) without rusage: pid > 0 or -1; options WNOHANG = 1. Returns the id (0 with WNOHANG if none ended) and its status.
-struct Waited { i32 id; int status; };
+/// wait4(2) without rusage: pid > 0 or -1; options WNOHANG = 1. Returns the id (0 with WNOHANG if none ended) and its
+/// status.
+struct Waited {
+    i32 id;
+    int status;
+};
 inline constexpr int kWaitNoHang = 1;
 Result<Waited> wait_for_child(Caller& caller, i32 id, int options);
 /// The identity of the thread that runs on this CPU; null on kernel threads. For the fault path, never for handlers.
@@ -140,14 +147,16 @@ int wait_for_init();
 struct Hooks {
     /// exec and spawn: gives a new space, not loaded yet, its fastcall table.
     Result<void> (*space_created)(AddressSpace&) = nullptr;
-    /// The process is about to leave its space, which is loaded, by exit or by execve: FlexSC pages are withdrawn, and nobody executes
-    /// calls for it any more when this returns. No other thread of the process runs. May be called twice.
+    /// The process is about to leave its space, which is loaded, by exit or by execve: FlexSC pages are withdrawn, and
+    /// nobody executes calls for it any more when this returns. No other thread of the process runs. May be called
+    /// twice.
     void (*process_exiting)(Process&) = nullptr;
-    /// Wakes one futex waiter at an address of the caller's space, for CLONE_CHILD_CLEARTID; the word there is 0 already.
+    /// Wakes one futex waiter at an address of the caller's space, for CLONE_CHILD_CLEARTID; the word there is 0
+    /// already.
     void (*wake_futex)(Caller&, u64 address) = nullptr;
 };
 /// Called once, before the first process starts.
 void set_hooks(const Hooks& hooks);
 
-}  // namespace task
-}  // namespace tollgate
+} // namespace task
+} // namespace tollgate

@@ -7,16 +7,19 @@ constinit ProcessTable process_table;
 
 bool ProcessTable::is_used_locked(i32 id) {
     for (Process& process : processes_) {
-        if (process.id_ == id) return true;
+        if (process.id_ == id)
+            return true;
         for (UserThread& thread : process.threads_)
-            if (thread.caller.thread_id == id) return true;
+            if (thread.caller.thread_id == id)
+                return true;
     }
     return false;
 }
 
 Process* ProcessTable::find_locked(i32 id) {
     for (Process& process : processes_)
-        if (process.id_ == id) return &process;
+        if (process.id_ == id)
+            return &process;
     return nullptr;
 }
 
@@ -25,7 +28,8 @@ i32 ProcessTable::allocate_id() {
     for (;;) {
         const i32 id = next_id_;
         next_id_ = id == kMaxId ? task::kInitId + 1 : id + 1;
-        if (!is_used_locked(id)) return id;
+        if (!is_used_locked(id))
+            return id;
     }
 }
 
@@ -53,28 +57,33 @@ Ref<Process> ProcessTable::next_after(i32 id) {
     Guard guard{lock_};
     Process* best = nullptr;
     for (Process& process : processes_)
-        if (process.id_ > id && (!best || process.id_ < best->id_)) best = &process;
+        if (process.id_ > id && (!best || process.id_ < best->id_))
+            best = &process;
     return best ? Ref<Process>(*best) : Ref<Process>();
 }
 
 Result<void> ProcessTable::start(Ref<UserThread> thread) {
     Process& process = *thread->process;
     Guard guard{lock_};
-    if (process.dying()) return fail(Errno::Intr);
-    if (process.replacing_) return fail(Errno::Again);
+    if (process.dying())
+        return fail(Errno::Intr);
+    if (process.replacing_)
+        return fail(Errno::Again);
     UserThread& started = *thread.leak();
     process.threads_.push_back(started);
     process.thread_count_.store(static_cast<unsigned>(process.threads_.size()), kRelaxed);
-    sched::start(*started.thread);  // under the lock: a kill finds it either not listed or running
+    sched::start(*started.thread); // under the lock: a kill finds it either not listed or running
     return {};
 }
 
 void ProcessTable::end_locked(Process& process, int status, const UserThread* except) {
-    if (process.dying() || process.zombie_) return;
+    if (process.dying() || process.zombie_)
+        return;
     process.exit_status_ = status;
     process.dying_.store(true, kRelease);
     for (UserThread& thread : process.threads_)
-        if (&thread != except) sched::kill(*thread.thread);
+        if (&thread != except)
+            sched::kill(*thread.thread);
 }
 
 void ProcessTable::end(Process& process, int status, const UserThread* except) {
@@ -97,7 +106,7 @@ bool ProcessTable::leave(UserThread& thread, int status) {
 
 void ProcessTable::retire(UserThread& last) {
     Process& process = *last.process;
-    List<Process, &Process::link_> orphans;  // zombies that nobody will wait for
+    List<Process, &Process::link_> orphans; // zombies that nobody will wait for
     {
         Guard guard{lock_};
         process.threads_.remove(last);
@@ -105,9 +114,11 @@ void ProcessTable::retire(UserThread& last) {
         const bool is_init = process.id_ == task::kInitId;
         Process* const init = is_init ? nullptr : find_locked(task::kInitId);
         for (Process& child : processes_) {
-            if (child.parent_id() != process.id_) continue;
+            if (child.parent_id() != process.id_)
+                continue;
             child.parent_id_.store(init ? task::kInitId : 0, kRelaxed);
-            if (!child.zombie_) continue;
+            if (!child.zombie_)
+                continue;
             if (init) {
                 init->child_events_.fetch_add(1, kRelease);
                 init->children_.wake_all();
@@ -131,17 +142,20 @@ void ProcessTable::retire(UserThread& last) {
             init_waiters_.wake_all();
         }
     }
-    while (Process* const orphan = orphans.pop_front()) Ref<Process>::adopt(orphan).reset();
+    while (Process* const orphan = orphans.pop_front())
+        Ref<Process>::adopt(orphan).reset();
 }
 
 Result<void> ProcessTable::stop_others(UserThread& thread) {
     Process& process = *thread.process;
     {
         Guard guard{lock_};
-        if (process.dying() || process.replacing_) return fail(Errno::Intr);
+        if (process.dying() || process.replacing_)
+            return fail(Errno::Intr);
         process.replacing_ = true;
         for (UserThread& other : process.threads_)
-            if (&other != &thread) sched::kill(*other.thread);
+            if (&other != &thread)
+                sched::kill(*other.thread);
     }
     const auto alone = process.threads_gone_.wait_while([&] { return process.thread_count_.load(kAcquire) > 1; });
     Guard guard{lock_};
@@ -153,9 +167,11 @@ Ref<Process> ProcessTable::take_ended_child(const Process& parent, i32 id, bool&
     Guard guard{lock_};
     has_children = false;
     for (Process& child : processes_) {
-        if (child.parent_id() != parent.id_ || (id != -1 && child.id_ != id)) continue;
+        if (child.parent_id() != parent.id_ || (id != -1 && child.id_ != id))
+            continue;
         has_children = true;
-        if (!child.zombie_) continue;
+        if (!child.zombie_)
+            continue;
         processes_.remove(child);
         return Ref<Process>::adopt(&child);
     }
@@ -171,4 +187,4 @@ int ProcessTable::wait_for_init() {
     return init_status_;
 }
 
-}  // namespace tollgate
+} // namespace tollgate

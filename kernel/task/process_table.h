@@ -1,5 +1,5 @@
-// All processes, and every change of who lives: which threads a process has, who is whose child, who is a zombie. One lock; nothing in
-// here sleeps under it. Only task/ includes this.
+// All processes, and every change of who lives: which threads a process has, who is whose child, who is a zombie. One
+// lock; nothing in here sleeps under it. Only task/ includes this.
 #pragma once
 
 #include "task/process.h"
@@ -19,18 +19,22 @@ public:
     Ref<Process> find(i32 id) EXCLUDES(lock_);
     Ref<Process> next_after(i32 id) EXCLUDES(lock_);
 
-    /// Adds a thread and lets it run; its first count is now its own. Errno::Intr if the process is ending, Again during an execve.
+    /// Adds a thread and lets it run; its first count is now its own. Errno::Intr if the process is ending, Again
+    /// during an execve.
     Result<void> start(Ref<UserThread> thread) EXCLUDES(lock_);
     /// Marks the process as ended by `status`, unless it is already, and kills its threads (but `except`).
     void end(Process& process, int status, const UserThread* except = nullptr) EXCLUDES(lock_);
-    /// A thread ends. True for the last one, which stays in the process until retire() and ends it with `status`, if nothing did before.
+    /// A thread ends. True for the last one, which stays in the process until retire() and ends it with `status`, if
+    /// nothing did before.
     bool leave(UserThread& thread, int status) EXCLUDES(lock_);
     /// The last thread goes: the process becomes a zombie, its children get another parent, its parent hears of it.
     void retire(UserThread& last) EXCLUDES(lock_);
-    /// Kills all other threads of the process and waits until they are gone. Errno::Intr if this one is killed first. Sleeps.
+    /// Kills all other threads of the process and waits until they are gone. Errno::Intr if this one is killed first.
+    /// Sleeps.
     Result<void> stop_others(UserThread& thread) EXCLUDES(lock_);
 
-    /// An ended child with this id (-1: any), out of the table; `has_children` says whether there was anything to wait for.
+    /// An ended child with this id (-1: any), out of the table; `has_children` says whether there was anything to wait
+    /// for.
     Ref<Process> take_ended_child(const Process& parent, i32 id, bool& has_children) EXCLUDES(lock_);
     static int exit_status(const Process& ended) { return ended.exit_status_; }
 
@@ -47,7 +51,7 @@ private:
     List<Process, &Process::link_> processes_ GUARDED_BY(lock_);
     i32 next_id_ GUARDED_BY(lock_) = 1;
     Atomic<bool> init_ended_{false};
-    int init_status_ = 0;  // written before init_ended_
+    int init_status_ = 0; // written before init_ended_
     WaitQueue init_waiters_;
 };
 
@@ -72,8 +76,8 @@ namespace task {
 
 inline constexpr i32 kInitId = 1;
 
-/// A thread of `process` that starts in user code with these registers. Not in the process yet. Errors: NoMem, Inval (rip or rsp is no
-/// user address).
+/// A thread of `process` that starts in user code with these registers. Not in the process yet. Errors: NoMem, Inval
+/// (rip or rsp is no user address).
 Result<Ref<UserThread>> make_thread(Ref<Process> process, const TrapFrame& frame, i32 id);
 /// The registers of a program's first thread: zeros but for rip and rsp [threats L3].
 TrapFrame first_frame(u64 entry, u64 stack_pointer);
@@ -82,5 +86,5 @@ void copy_live_fpu(Thread& to);
 /// Gives the running thread the FPU state of a new program.
 void reset_live_fpu(Thread& self);
 
-}  // namespace task
-}  // namespace tollgate
+} // namespace task
+} // namespace tollgate

@@ -13,11 +13,12 @@ namespace {
 /// The entry function of every user thread; its registers wait at the top of its kernel stack.
 void enter_user_code(void*) {
     Thread& self = sched::current();
-    if (self.is_killed()) end_killed_thread();
+    if (self.is_killed())
+        end_killed_thread();
     enter_user_mode(self.user_frame());
 }
 
-}  // namespace
+} // namespace
 
 TrapFrame first_frame(u64 entry, u64 stack_pointer) {
     TrapFrame frame{};
@@ -32,14 +33,15 @@ TrapFrame first_frame(u64 entry, u64 stack_pointer) {
 void copy_live_fpu(Thread& to) { fpu_save(to.fpu.data()); }
 
 void reset_live_fpu(Thread& self) {
-    InterruptGuard guard;  // a switch away would save over the area between the two
+    InterruptGuard guard; // a switch away would save over the area between the two
     fill_bytes(self.fpu.data(), 0, kFpuAreaSize);
     fpu_initial_state(self.fpu.data());
     fpu_restore(self.fpu.data());
 }
 
 Result<Ref<UserThread>> make_thread(Ref<Process> process, const TrapFrame& frame, i32 id) {
-    if (frame.rip >= kUserTop || frame.rsp >= kUserTop) return fail(Errno::Inval);
+    if (frame.rip >= kUserTop || frame.rsp >= kUserTop)
+        return fail(Errno::Inval);
     Ref<UserThread> made = TRY(make_ref<UserThread>());
     made->thread = TRY(Thread::create("user", enter_user_code, nullptr));
     Thread& thread = *made->thread;
@@ -60,4 +62,4 @@ UserThread* current_user_thread() {
     return caller ? caller->owner : nullptr;
 }
 
-}  // namespace tollgate::task
+} // namespace tollgate::task

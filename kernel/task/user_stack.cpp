@@ -1,5 +1,5 @@
-// From the top down: path, platform, random bytes, strings; then the words, whose number is known, so that argc comes to lie on a
-// 16-byte boundary.
+// From the top down: path, platform, random bytes, strings; then the words, whose number is known, so that argc comes
+// to lie on a 16-byte boundary.
 #include "task/user_stack.h"
 
 #include "cpu/features.h"
@@ -36,7 +36,7 @@ enum class Aux : u64 {
 };
 
 constexpr StringView kPlatform = "x86_64";
-constexpr u64 kHwcap2FsGsBase = 1 << 1;  // [Linux uapi, asm/hwcap2.h]
+constexpr u64 kHwcap2FsGsBase = 1 << 1; // [Linux uapi, asm/hwcap2.h]
 constexpr u64 kClockTicks = 100;
 
 /// Writes words upwards, some at a time.
@@ -69,13 +69,14 @@ private:
 
 /// 64 bits for AT_RANDOM: from the CPU if it has a source, else from the time, which is no secret but differs.
 u64 random_word() {
-    constexpr u32 kRdrand = 1u << 30;  // [SDM vol 2, CPUID.1:ECX]
+    constexpr u32 kRdrand = 1u << 30; // [SDM vol 2, CPUID.1:ECX]
     u64 word = x86::rdtsc() * 0x9e3779b97f4a7c15;
     if (x86::cpuid(1).ecx & kRdrand) {
         u64 value;
         bool valid;
         asm volatile("rdrand %0" : "=r"(value), "=@ccc"(valid));
-        if (valid) word ^= value;
+        if (valid)
+            word ^= value;
     }
     return word ^ word >> 29;
 }
@@ -93,7 +94,7 @@ struct Places {
 /// Puts the bytes below the top; where they are.
 Result<Places> write_bytes_area(AddressSpace& space, const ExecStrings& strings, StringView path) {
     Places at;
-    at.path = kStackTop - (path.size() + 1);  // the NULs are there already: the area is made of zeros
+    at.path = kStackTop - (path.size() + 1); // the NULs are there already: the area is made of zeros
     at.platform = at.path - (kPlatform.size() + 1);
     at.random = align_down(at.platform - 16, 16);
     at.strings = at.random - strings.size();
@@ -110,7 +111,8 @@ Result<Places> write_bytes_area(AddressSpace& space, const ExecStrings& strings,
 }
 
 Result<void> put_auxiliary_vector(WordWriter& words, const StackContents& contents, const Places& at) {
-    if (contents.program_headers != 0) TRY(words.put(Aux::ProgramHeaders, contents.program_headers));
+    if (contents.program_headers != 0)
+        TRY(words.put(Aux::ProgramHeaders, contents.program_headers));
     TRY(words.put(Aux::ProgramHeaderSize, kElfProgramHeaderSize));
     TRY(words.put(Aux::ProgramHeaderCount, contents.program_header_count));
     TRY(words.put(Aux::PageSize, kPageSize));
@@ -143,11 +145,12 @@ Result<u64> put_pointers(WordWriter& words, const ExecStrings& strings, u64 base
     return offset;
 }
 
-}  // namespace
+} // namespace
 
 Result<u64> build_stack(AddressSpace& space, const ExecStrings& strings, const StackContents& contents) {
     using Placement = AddressSpace::Placement;
-    TRY(space.map_anonymous(kStackGuard, kStackBottom - kStackGuard, Access::None, AreaKind::Pinned, Placement::FixedNoReplace));
+    TRY(space.map_anonymous(kStackGuard, kStackBottom - kStackGuard, Access::None, AreaKind::Pinned,
+                            Placement::FixedNoReplace));
     TRY(space.map_anonymous(kStackBottom, kStackSize, Access::ReadWrite, AreaKind::Stack, Placement::FixedNoReplace));
     const Places at = TRY(write_bytes_area(space, strings, contents.path));
 
@@ -163,4 +166,4 @@ Result<u64> build_stack(AddressSpace& space, const ExecStrings& strings, const S
     return stack_pointer;
 }
 
-}  // namespace tollgate::task
+} // namespace tollgate::task

@@ -17,13 +17,13 @@ inline constexpr u64 kStackBottom = kStackTop - kStackSize;
 inline constexpr u64 kStackGuard = kStackBottom - 64 * 1024;
 
 struct StackContents {
-    StringView path;              ///< AT_EXECFN
-    u64 entry;                    ///< AT_ENTRY
-    u64 program_headers;          ///< AT_PHDR, or 0
+    StringView path;     ///< AT_EXECFN
+    u64 entry;           ///< AT_ENTRY
+    u64 program_headers; ///< AT_PHDR, or 0
     u64 program_header_count;
 };
 
 /// Maps the stack and fills it. The initial stack pointer, or NoMem.
 Result<u64> build_stack(AddressSpace& space, const ExecStrings& strings, const StackContents& contents);
 
-}  // namespace tollgate::task
+} // namespace tollgate::task
