@@ -7,4 +7,4 @@ namespace tollgate {
 
 enum class BootProtocol : u32 { Unknown = 0, Multiboot2 = 1, Pvh = 2 };
 
-}  // namespace tollgate
+} // namespace tollgate

@@ -66,11 +66,13 @@ consteval FormatArg::Kind format_kind() {
         return Kind::Bool;
     else if constexpr (std::is_same_v<T, char>)
         return Kind::Char;
+    else if constexpr (std::is_null_pointer_v<T>)
+        return Kind::Address;
     else if constexpr (std::is_convertible_v<const T&, StringView> || std::is_same_v<T, Errno>)
         return Kind::Text;
     else if constexpr (SelfFormatting<T>)
         return Kind::Custom;
-    else if constexpr (kIsAddress<T> || kIsUserPtr<T> || std::is_pointer_v<T> || std::is_null_pointer_v<T>)
+    else if constexpr (kIsAddress<T> || kIsUserPtr<T> || std::is_pointer_v<T>)
         return Kind::Address;
     else if constexpr (std::is_enum_v<T>)
         return std::is_signed_v<std::underlying_type_t<T>> ? Kind::Signed : Kind::Unsigned;

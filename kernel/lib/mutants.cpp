@@ -1,0 +1,43 @@
+// Names of the mutants; empty in the ordinary kernel.
+#include "lib/mutants.h"
+
+#ifdef TOLLGATE_TESTS
+namespace tollgate {
+
+constinit Mutant active_mutant = Mutant::None;
+
+Mutant mutant_by_name(StringView name) {
+    static constexpr struct {
+        const char* name;
+        Mutant mutant;
+    } kNames[] = {{"sysret_rip", Mutant::SysretRip},
+                  {"sysret_flags", Mutant::SysretFlags},
+                  {"return_rip", Mutant::ReturnRip},
+                  {"cld", Mutant::Cld},
+                  {"clac", Mutant::Clac},
+                  {"fastcall_index", Mutant::FastcallIndex},
+                  {"fmask", Mutant::Fmask},
+                  {"user_range", Mutant::UserRange},
+                  {"flexsc_double_read", Mutant::FlexscDoubleRead},
+                  {"flexsc_status", Mutant::FlexscStatus},
+                  {"wx", Mutant::WritableCode},
+                  {"stack_guard", Mutant::StackGuard},
+                  {"smap", Mutant::Smap},
+                  {"smep", Mutant::Smep},
+                  {"sysret_top", Mutant::SysretTop},
+                  {"flexsc_routes", Mutant::FlexscRoutes},
+                  {"clear_frames", Mutant::ClearFrames},
+                  {"text_writable", Mutant::TextWritable},
+                  {"fixup", Mutant::Fixup},
+                  {"int_gate", Mutant::Int80Gate},
+                  {"fpu_switch", Mutant::FpuSwitch},
+                  {"fastcall_fault", Mutant::FastcallFault},
+                  {"umip", Mutant::Umip}};
+    for (const auto& entry : kNames)
+        if (name == entry.name)
+            return entry.mutant;
+    return Mutant::None;
+}
+
+} // namespace tollgate
+#endif

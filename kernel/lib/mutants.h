@@ -1,0 +1,45 @@
+// Guards that a test build can be told to leave out (kernel option mutant=NAME), so that the guard's test can be seen
+// to fail. In the ordinary kernel mutant() is a constant false and costs nothing.
+#pragma once
+
+#include "lib/string_view.h"
+
+namespace tollgate {
+
+enum class Mutant : u8 {
+    None,
+    SysretRip,        ///< the fast path lets any RIP through (patched out: GUARD_SYSRET_RIP)
+    SysretFlags,      ///< the fast path lets any RFLAGS through (GUARD_SYSRET_FLAGS)
+    ReturnRip,        ///< the slow path does not check RIP
+    Cld,              ///< DF is not cleared on the way in through the IDT (GUARD_CLD)
+    Clac,             ///< AC is not cleared on the way in through the IDT (GUARD_ENTRY_CLAC)
+    FastcallIndex,    ///< the fastcall index is not clamped (GUARD_FASTCALL_INDEX)
+    Fmask,            ///< SYSCALL masks nothing
+    UserRange,        ///< user copies do not check that the range is below kUserTop
+    FlexscDoubleRead, ///< the worker reads number and arguments from the page again after checking them
+    FlexscStatus,     ///< the worker acts on any status but Free
+    WritableCode,     ///< mmap and ELF segments may be writable and executable
+    StackGuard,       ///< kernel stacks have no guard page
+    Smap,             ///< SMAP stays off
+    Smep,             ///< SMEP stays off
+    SysretTop,        ///< user mappings may end at 1 << 47
+    FlexscRoutes,     ///< a page may call what only a trap may
+    ClearFrames,      ///< frames are handed out as they were left
+    TextWritable,     ///< the kernel's text stays writable
+    Fixup,            ///< a fault in a user copy is not survived
+    Int80Gate,        ///< every vector can be raised by `int n`
+    FpuSwitch,        ///< vector registers are not switched
+    FastcallFault,    ///< a fault in a fastcall is taken for one in the kernel
+    Umip,             ///< UMIP stays off
+};
+
+#ifdef TOLLGATE_TESTS
+extern constinit Mutant active_mutant;
+inline bool mutant(Mutant which) { return active_mutant == which; }
+/// By its option's name; Mutant::None if there is no such mutant.
+Mutant mutant_by_name(StringView name);
+#else
+constexpr bool mutant(Mutant) { return false; }
+#endif
+
+} // namespace tollgate
