@@ -52,6 +52,8 @@ Result<Ref<Process>> make_vfork_child(Process& parent) {
     const Ref<FileTable> files = parent.files();
     Ref<Process> child = TRY(Process::create(parent.name(), &parent, parent.space(), TRY(files->clone())));
     child->executable_ = parent.executable_;
+    for (int i = 0; i < kSignals; ++i)
+        child->signal_actions_[i] = parent.signal_actions_[i];
     TaskAccess::begin_vfork(*child);
     return child;
 }

@@ -35,6 +35,14 @@ struct UserThread : RefCounted {
     ListLink<UserThread> link;
 };
 
+/// What rt_sigaction(2) sets, in the kernel's layout [asm/signal.h, struct sigaction]. Remembered only: no signal is
+/// delivered yet.
+struct SignalAction {
+    u64 handler = 0, flags = 0, restorer = 0, mask = 0;
+};
+static_assert(sizeof(SignalAction) == 32);
+inline constexpr int kSignals = 64;
+
 class Process : public RefCounted {
 public:
     /// A new process without threads, with an id and a place in the table. `parent` is null for the first one, init.
@@ -52,7 +60,9 @@ public:
     unsigned thread_count() const { return thread_count_.load(kRelaxed); }
 
     FixedString<64> name_;
-    FixedString<256> executable_; ///< path, for /proc/self/exe
+    FixedString<256> executable_;           ///< path, for /proc/self/exe
+    SignalAction signal_actions_[kSignals]; ///< of signal n at n - 1; calls of one process that race tear an entry and
+                                            ///< harm only it
 
 private:
     friend class ProcessTable;
