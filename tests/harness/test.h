@@ -20,7 +20,7 @@ struct TestContext {
 };
 
 /// One test. All of them lie in the section "ktests", between __start_ktests and __stop_ktests, in link order.
-struct alignas(8) KernelTest {
+struct KernelTest {
     const char* suite;
     const char* name;
     void (*run)(TestContext&);
@@ -46,10 +46,11 @@ extern const tollgate::KernelTest __start_ktests[];
 extern const tollgate::KernelTest __stop_ktests[];
 }
 
+// alignas on the variable, not on the type: only that keeps GCC from aligning it to 16 and leaving gaps in the section.
 #define TEST(suite, name)                                                                                              \
     static void suite##_##name##_run(::tollgate::TestContext&);                                                        \
-    [[gnu::section("ktests"), gnu::used]] static constinit const ::tollgate::KernelTest suite##_##name##_test{         \
-        #suite, #name, suite##_##name##_run};                                                                          \
+    [[gnu::section("ktests"), gnu::used]] alignas(                                                                     \
+        8) static constinit const ::tollgate::KernelTest suite##_##name##_test{#suite, #name, suite##_##name##_run};   \
     static void suite##_##name##_run([[maybe_unused]] ::tollgate::TestContext& test_context)
 
 #define TOLLGATE_EXPECT_(condition, text) ((void)::tollgate::test_check((condition), __FILE__, __LINE__, text))
