@@ -1,0 +1,179 @@
+// The devices in /dev: null, zero, full, random, urandom, tty, console, debugcon, and those that the gates add.
+#include "debug/log.h"
+#include "fs/random.h"
+#include "fs/vfs.h"
+
+namespace tollgate::fs {
+namespace {
+
+using TextWriter = void (*)(StringView);
+constinit TextWriter debug_console = nullptr; // global: one port; set once at boot
+
+/// Text goes to the console in pieces of this size.
+constexpr u64 kPiece = 256;
+
+// Linux' numbers [Documentation/admin-guide/devices.txt]
+constexpr u32 kMemoryMajor = 1, kTtyMajor = 5, kMiscMajor = 10;
+
+template <u32 Major, u32 Minor>
+class Device : public File {
+public:
+    static constexpr u32 kMajor = Major, kMinor = Minor;
+    Result<FileStatus> status() const override { return device_status(Major, Minor); }
+};
+
+class NullDevice final : public Device<kMemoryMajor, 3> {
+public:
+    Result<u64> read(UserBuffer, u64) override { return 0; }
+    Result<u64> write(UserBuffer buffer, u64) override { return buffer.size(); }
+};
+
+class ZeroDevice final : public Device<kMemoryMajor, 5> {
+public:
+    Result<u64> read(UserBuffer buffer, u64) override {
+        TRY(clear_user(buffer.address(), buffer.size()));
+        return buffer.size();
+    }
+    Result<u64> write(UserBuffer buffer, u64) override { return buffer.size(); }
+};
+
+class FullDevice final : public Device<kMemoryMajor, 7> {
+public:
+    Result<u64> read(UserBuffer buffer, u64) override {
+        TRY(clear_user(buffer.address(), buffer.size()));
+        return buffer.size();
+    }
+    Result<u64> write(UserBuffer, u64) override { return fail(Errno::NoSpc); }
+};
+
+template <u32 Minor>
+class RandomDevice final : public Device<kMemoryMajor, Minor> {
+public:
+    Result<u64> read(UserBuffer buffer, u64) override {
+        const u64 size = buffer.size();
+        while (buffer.size() > 0) {
+            std::byte piece[kRandomPiece];
+            const u64 part = buffer.size() < kRandomPiece ? buffer.size() : kRandomPiece;
+            random_bytes({piece, part});
+            TRY(buffer.put(piece, part));
+        }
+        return size;
+    }
+    /// Accepted and not mixed in: a program must not be able to steer the generator.
+    Result<u64> write(UserBuffer buffer, u64) override { return buffer.size(); }
+};
+
+/// Hands all of a user buffer to `write_text`, piece by piece; what got out before a fault counts.
+template <class Write>
+Result<u64> write_pieces(UserBuffer buffer, Write write_text) {
+    u64 done = 0;
+    while (buffer.size() > 0) {
+        char piece[kPiece];
+        const u64 size = buffer.size() < kPiece ? buffer.size() : kPiece;
+        if (const auto taken = buffer.take(piece, size); !taken) {
+            if (done > 0)
+                return done;
+            return fail(taken.error());
+        }
+        write_text(StringView(piece, size));
+        done += size;
+    }
+    return done;
+}
+
+// [asm-generic/ioctls.h, asm-generic/termbits.h]
+constexpr u32 kGetTermios = 0x5401, kSetTermios = 0x5402, kSetTermiosFlush = 0x5404, kGetWindowSize = 0x5413;
+struct Termios {
+    u32 input = 0, output = 05, control = 0277,
+        local = 0; // OPOST | ONLCR; 38400 baud, 8 bits; nothing is edited or echoed
+    u8 line = 0, characters[19] = {};
+};
+static_assert(sizeof(Termios) == 36);
+struct WindowSize {
+    u16 rows = 25, columns = 80, width = 0, height = 0;
+};
+
+/// The console, as /dev/console and /dev/tty. There is no input yet: it reads as at its end.
+template <u32 Minor>
+class ConsoleDevice final : public Device<kTtyMajor, Minor> {
+public:
+    Result<u64> read(UserBuffer, u64) override { return 0; }
+    Result<u64> write(UserBuffer buffer, u64) override { return write_pieces(buffer, console_write); }
+    Result<u64> control(Caller&, u32 request, u64 argument) override {
+        if (request == kGetTermios)
+            TRY(copy_to_user(UserPtr<Termios>(argument), Termios{}));
+        else if (request == kGetWindowSize)
+            TRY(copy_to_user(UserPtr<WindowSize>(argument), WindowSize{}));
+        else if (request < kSetTermios || request > kSetTermiosFlush)
+            return fail(Errno::NoTty);
+        return 0;
+    }
+};
+
+class DebugDevice final : public Device<kMiscMajor, 200> {
+public:
+    Result<u64> write(UserBuffer buffer, u64) override {
+        if (!debug_console)
+            return fail(Errno::Nxio);
+        return write_pieces(buffer, debug_console);
+    }
+};
+
+template <class T>
+Result<Ref<File>> open_device(u32) {
+    return Ref<File>(TRY(make_ref<T>()));
+}
+
+class DeviceNode final : public Node {
+public:
+    DeviceNode(StringView name, DeviceOpener opener, u32 major, u32 minor)
+        : Node(name), opener_(opener), major_(major), minor_(minor) {}
+    Result<Ref<File>> open(u32 flags) override { return opener_(flags); }
+    FileStatus status() const override { return device_status(major_, minor_); }
+
+private:
+    const DeviceOpener opener_;
+    const u32 major_, minor_;
+};
+
+Result<void> add_device_to(Directory& dev, StringView name, DeviceOpener opener, u32 major, u32 minor) {
+    return dev.add(TRY(make_ref<DeviceNode>(name, opener, major, minor)));
+}
+
+template <class T>
+Result<void> add_own(Directory& dev, StringView name) {
+    return add_device_to(dev, name, open_device<T>, T::kMajor, T::kMinor);
+}
+
+} // namespace
+
+FileStatus device_status(u32 major, u32 minor) {
+    FileStatus status{};
+    status.device = 2;
+    status.inode = u64{major} << 8 | minor;
+    status.links = 1;
+    status.mode = kModeCharacter | 0666;
+    status.special_device = u64{major} << 8 | minor; // as Linux packs numbers below 256
+    status.block_size = 4096;
+    return status;
+}
+
+void set_debug_console(void (*write)(StringView)) { debug_console = write; }
+
+Result<void> add_device(StringView name, DeviceOpener open_device, u32 major, u32 minor) {
+    const Ref<Node> dev = TRY(lookup(nullptr, nullptr, "/dev"));
+    return add_device_to(*dev->as_directory(), name, open_device, major, minor);
+}
+
+Result<void> add_devices(Directory& dev) {
+    TRY(add_own<NullDevice>(dev, "null"));
+    TRY(add_own<ZeroDevice>(dev, "zero"));
+    TRY(add_own<FullDevice>(dev, "full"));
+    TRY(add_own<RandomDevice<8>>(dev, "random"));
+    TRY(add_own<RandomDevice<9>>(dev, "urandom"));
+    TRY(add_own<ConsoleDevice<0>>(dev, "tty"));
+    TRY(add_own<ConsoleDevice<1>>(dev, "console"));
+    return add_own<DebugDevice>(dev, "debugcon");
+}
+
+} // namespace tollgate::fs

@@ -1,0 +1,71 @@
+// Generated files: the snapshot and the open file that reads from it.
+#include "fs/text_file.h"
+
+#include "fs/vfs.h"
+#include "lib/memory.h"
+
+namespace tollgate::fs {
+namespace {
+
+class TextFile final : public File {
+public:
+    explicit TextFile(TextNode& node) : node_(node) {}
+    HeapText text; ///< complete before anybody else sees the file
+
+    bool seekable() const override { return true; }
+    Result<FileStatus> status() const override { return node_->status(); }
+    Node* node() const override { return node_.get(); }
+    Result<u64> read(UserBuffer buffer, u64 offset) override {
+        const StringView rest = text.view().substr(offset, buffer.size());
+        TRY(buffer.put(rest.data(), rest.size()));
+        return rest.size();
+    }
+
+private:
+    Ref<TextNode> node_;
+};
+
+} // namespace
+
+void HeapText::write(StringView text) {
+    if (failed_ || text.empty())
+        return;
+    if (text.size() > capacity_ - size_) {
+        const u64 capacity = (size_ + text.size()) * 2;
+        char* const bigger = new (std::nothrow_t{}) char[capacity];
+        if (!bigger) {
+            failed_ = true;
+            return;
+        }
+        if (size_ > 0)
+            memcpy(bigger, text_, size_);
+        delete[] text_;
+        text_ = bigger;
+        capacity_ = capacity;
+    }
+    memcpy(text_ + size_, text.data(), text.size());
+    size_ += text.size();
+}
+
+Result<Ref<File>> TextNode::open(u32 flags) {
+    if ((flags & kOpenAccessMask) != kOpenReadOnly)
+        return fail(Errno::Access);
+    auto file = TRY(make_ref<TextFile>(*this));
+    generate_(file->text);
+    if (file->text.failed())
+        return fail(Errno::NoMem);
+    return Ref<File>(std::move(file));
+}
+
+Result<void> add_text_file(StringView path, void (*generate)(Sink&)) {
+    const SplitPath split = split_path(path);
+    Ref<Node> place = TRY(lookup(nullptr, nullptr, "/"));
+    PathNames names(split.parent);
+    while (const auto name = TRY(names.next())) {
+        Directory* const directory = TRY(place->as_directory()->find_or_make(*name, Growth::Fixed));
+        place = Ref<Node>(*directory);
+    }
+    return place->as_directory()->add(TRY(make_ref<TextNode>(split.name, generate)));
+}
+
+} // namespace tollgate::fs

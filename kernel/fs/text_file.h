@@ -1,0 +1,38 @@
+// Read-only files whose text is generated: a snapshot is made at each open, and reads are served from it.
+#pragma once
+
+#include "fs/node.h"
+
+namespace tollgate::fs {
+
+/// A Sink that grows on the heap. After an allocation has failed it drops what comes and says so.
+class HeapText final : public Sink {
+public:
+    HeapText() = default;
+    ~HeapText() { delete[] text_; }
+    HeapText(const HeapText&) = delete;
+    HeapText& operator=(const HeapText&) = delete;
+
+    void write(StringView text) override;
+    StringView view() const { return {text_, size_}; }
+    bool failed() const { return failed_; }
+
+private:
+    char* text_ = nullptr;
+    u64 size_ = 0, capacity_ = 0;
+    bool failed_ = false;
+};
+
+class TextNode final : public Node {
+public:
+    using Generator = void (*)(Sink&);
+    TextNode(StringView name, Generator generate) : Node(name), generate_(generate) {}
+
+    Result<Ref<File>> open(u32 flags) override;
+    FileStatus status() const override { return basic_status(kModeRegular | 0444, 0); }
+
+private:
+    Generator generate_;
+};
+
+} // namespace tollgate::fs
