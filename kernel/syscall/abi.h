@@ -1,0 +1,50 @@
+// Layouts and constants of Linux' x86-64 ABI that more than one file of this folder needs. Source: Linux' uapi headers,
+// named at each.
+#pragma once
+
+#include "lib/types.h"
+
+namespace tollgate {
+
+struct Timespec {
+    i64 seconds, nanoseconds;
+}; // [linux/time_types.h]
+static_assert(sizeof(Timespec) == 16);
+struct Timeval {
+    i64 seconds, microseconds;
+}; // [linux/time.h]
+struct Timezone {
+    i32 minutes_west, daylight;
+}; // [linux/time.h]
+struct IoVector {
+    u64 base, length;
+}; // [linux/uio.h]
+static_assert(sizeof(IoVector) == 16);
+struct ResourceLimit {
+    u64 current, maximum;
+}; // [linux/resource.h]
+static_assert(sizeof(ResourceLimit) == 16);
+struct UnameText {
+    char system[65], node[65], release[65], version[65], machine[65], domain[65];
+}; // [linux/utsname.h]
+static_assert(sizeof(UnameText) == 390);
+struct SystemInfo { // [linux/sysinfo.h]
+    i64 uptime;
+    u64 loads[3], total_ram, free_ram, shared_ram, buffer_ram, total_swap, free_swap;
+    u16 processes, pad;
+    u64 total_high, free_high;
+    u32 unit, pad2;
+};
+static_assert(sizeof(SystemInfo) == 112);
+struct SignalStack {
+    u64 address;
+    i32 flags;
+    u32 pad;
+    u64 size;
+}; // [asm/signal.h, stack_t]
+static_assert(sizeof(SignalStack) == 24);
+
+inline constexpr i32 kAtCurrentDirectory = -100; // [linux/fcntl.h]
+inline constexpr u32 kAtKeepLink = 0x100, kAtNoAutomount = 0x800, kAtEmptyPath = 0x1000;
+
+} // namespace tollgate

@@ -1,0 +1,108 @@
+// Every handler in table.def. A handler acts for its Caller and never for current(): a worker core may execute it. It
+// gets the raw arguments converted to these types and returns a value or an error; dispatch.cpp makes -errno of it.
+#pragma once
+
+#include "syscall/abi.h"
+#include "syscall/hooks.h"
+#include "task/process.h"
+
+namespace tollgate {
+
+// Files
+Result<u64> sys_read(Caller&, int descriptor, u64 buffer, u64 size);
+Result<u64> sys_write(Caller&, int descriptor, u64 buffer, u64 size);
+Result<u64> sys_pread64(Caller&, int descriptor, u64 buffer, u64 size, i64 offset);
+Result<u64> sys_pwrite64(Caller&, int descriptor, u64 buffer, u64 size, i64 offset);
+Result<u64> sys_readv(Caller&, int descriptor, UserPtr<const IoVector> vectors, u64 count);
+Result<u64> sys_writev(Caller&, int descriptor, UserPtr<const IoVector> vectors, u64 count);
+Result<u64> sys_lseek(Caller&, int descriptor, i64 offset, u32 origin);
+Result<u64> sys_ioctl(Caller&, int descriptor, u32 request, u64 argument);
+Result<u64> sys_getdents64(Caller&, int descriptor, u64 buffer, u32 size);
+Result<u64> sys_open(Caller&, UserPtr<const char> path, u32 flags, u32 mode);
+Result<u64> sys_openat(Caller&, int directory, UserPtr<const char> path, u32 flags, u32 mode);
+Result<u64> sys_close(Caller&, int descriptor);
+Result<u64> sys_stat(Caller&, UserPtr<const char> path, UserPtr<FileStatus> to);
+Result<u64> sys_lstat(Caller&, UserPtr<const char> path, UserPtr<FileStatus> to);
+Result<u64> sys_fstat(Caller&, int descriptor, UserPtr<FileStatus> to);
+Result<u64> sys_newfstatat(Caller&, int directory, UserPtr<const char> path, UserPtr<FileStatus> to, u32 flags);
+Result<u64> sys_access(Caller&, UserPtr<const char> path, u32 mode);
+Result<u64> sys_faccessat(Caller&, int directory, UserPtr<const char> path, u32 mode);
+Result<u64> sys_readlink(Caller&, UserPtr<const char> path, u64 buffer, i32 size);
+Result<u64> sys_readlinkat(Caller&, int directory, UserPtr<const char> path, u64 buffer, i32 size);
+Result<u64> sys_getcwd(Caller&, u64 buffer, u64 size);
+Result<u64> sys_dup(Caller&, int descriptor);
+Result<u64> sys_dup2(Caller&, int from, int to);
+Result<u64> sys_dup3(Caller&, int from, int to, u32 flags);
+Result<u64> sys_fcntl(Caller&, int descriptor, u32 command, u64 argument);
+
+// Memory
+Result<u64> sys_mmap(Caller&, u64 address, u64 length, u64 protection, u64 flags, int descriptor, u64 offset);
+Result<u64> sys_munmap(Caller&, u64 address, u64 length);
+Result<u64> sys_mprotect(Caller&, u64 address, u64 length, u64 protection);
+Result<u64> sys_brk(Caller&, u64 address);
+Result<u64> sys_madvise(Caller&, u64 address, u64 length, int advice);
+
+// Processes and threads
+Result<u64> sys_getpid(Caller&);
+Result<u64> sys_gettid(Caller&);
+/// One of the calls that are measured to the instruction: inline, so that the table's adapter is all there is.
+inline Result<u64> sys_getppid(Caller& caller) { return static_cast<u64>(caller.process->parent_id()); }
+Result<u64> sys_getuid(Caller&);
+Result<u64> sys_geteuid(Caller&);
+Result<u64> sys_getgid(Caller&);
+Result<u64> sys_getegid(Caller&);
+Result<u64> sys_clone(Caller&, u64 flags, u64 stack, u64 parent_tid, u64 child_tid, u64 tls);
+Result<u64> sys_clone3(Caller&);
+Result<u64> sys_fork(Caller&);
+Result<u64> sys_vfork(Caller&);
+Result<u64> sys_execve(Caller&, UserPtr<const char> path, UserPtr<const u64> arguments, UserPtr<const u64> environment);
+Result<u64> sys_exit(Caller&, int code);
+Result<u64> sys_exit_group(Caller&, int code);
+Result<u64> sys_wait4(Caller&, int id, UserPtr<int> status, int options, u64 usage);
+Result<u64> sys_set_tid_address(Caller&, u64 address);
+Result<u64> sys_set_robust_list(Caller&, u64 head, u64 size);
+Result<u64> sys_rseq(Caller&);
+
+// Signals
+Result<u64> sys_kill(Caller&, int id, int signal);
+Result<u64> sys_tgkill(Caller&, int group, int thread, int signal);
+Result<u64> sys_rt_sigaction(Caller&, int signal, UserPtr<const SignalAction> action, UserPtr<SignalAction> old,
+                             u64 size);
+Result<u64> sys_rt_sigprocmask(Caller&, int how, UserPtr<const u64> mask, UserPtr<u64> old, u64 size);
+Result<u64> sys_sigaltstack(Caller&, UserPtr<const SignalStack> stack, UserPtr<SignalStack> old);
+
+// The machine, the scheduler and limits
+Result<u64> sys_uname(Caller&, UserPtr<UnameText> to);
+Result<u64> sys_sysinfo(Caller&, UserPtr<SystemInfo> to);
+Result<u64> sys_getrlimit(Caller&, u32 resource, UserPtr<ResourceLimit> to);
+Result<u64> sys_prlimit64(Caller&, int id, u32 resource, UserPtr<const ResourceLimit> limit,
+                          UserPtr<ResourceLimit> old);
+Result<u64> sys_getrandom(Caller&, u64 buffer, u64 size, u32 flags);
+Result<u64> sys_arch_prctl(Caller&, int operation, u64 argument);
+Result<u64> sys_prctl(Caller&, int operation, u64 argument);
+Result<u64> sys_sched_yield(Caller&);
+Result<u64> sys_sched_setaffinity(Caller&, int id, u64 size, UserPtr<const u64> mask);
+Result<u64> sys_sched_getaffinity(Caller&, int id, u64 size, UserPtr<u64> mask);
+Result<u64> sys_getcpu(Caller&, UserPtr<u32> cpu, UserPtr<u32> node);
+
+// Time
+Result<u64> sys_clock_gettime(Caller&, int clock, UserPtr<Timespec> to);
+Result<u64> sys_clock_getres(Caller&, int clock, UserPtr<Timespec> to);
+Result<u64> sys_gettimeofday(Caller&, UserPtr<Timeval> time, UserPtr<Timezone> zone);
+Result<u64> sys_time(Caller&, UserPtr<i64> to);
+Result<u64> sys_nanosleep(Caller&, UserPtr<const Timespec> duration, UserPtr<Timespec> remaining);
+Result<u64> sys_clock_nanosleep(Caller&, int clock, u32 flags, UserPtr<const Timespec> when,
+                                UserPtr<Timespec> remaining);
+
+// Futexes
+Result<u64> sys_futex(Caller&, u64 address, u32 operation, u32 value, u64 timeout_or_count, u64 second_address,
+                      u32 value3);
+
+// Our own
+Result<u64> sys_flexsc_register(Caller&, UserPtr<api::FlexscParams> params);
+Result<u64> sys_flexsc_wait(Caller&);
+Result<u64> sys_copy64(Caller&, u64 source);
+inline Result<u64> sys_null(Caller&) { return 0; }
+Result<u64> sys_probe(Caller&, u64 operation, u64 a, u64 b);
+
+} // namespace tollgate

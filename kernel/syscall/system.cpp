@@ -1,0 +1,203 @@
+// What programs ask about the machine and the limits they live in, random bytes, thread-local storage, and the
+// scheduler.
+#include "cpu/clock.h"
+#include "cpu/user_bases.h"
+#include "fs/random.h"
+#include "lib/memory.h"
+#include "mem/frames.h"
+#include "syscall/handlers.h"
+
+namespace tollgate {
+namespace {
+
+constexpr u64 kNanoseconds = 1'000'000'000;
+
+template <size_t Size>
+void set_text(char (&field)[Size], StringView text) {
+    ASSERT(text.size() < Size);
+    memcpy(field, text.data(), text.size());
+}
+
+// [asm-generic/resource.h]
+constexpr u32 kLimitData = 2, kLimitStack = 3, kLimitCore = 4, kLimitProcesses = 6, kLimitFiles = 7, kLimits = 16;
+constexpr u64 kInfinite = ~u64{0};
+
+/// The limits are facts of the kernel, the same for all; most things have none.
+constexpr ResourceLimit limit_of(u32 resource) {
+    switch (resource) {
+    case kLimitStack:
+        return {8 << 20, 8 << 20};
+    case kLimitFiles:
+        return {FileTable::kSize, FileTable::kSize};
+    case kLimitCore:
+        return {0, 0};
+    case kLimitData:
+    case kLimitProcesses:
+    default:
+        return {kInfinite, kInfinite};
+    }
+}
+
+/// 0 and the caller's own id; others' threads cannot be looked up.
+Result<void> check_own_thread(Caller& caller, int id) {
+    if (id != 0 && id != caller.thread_id)
+        return fail(Errno::Srch);
+    return {};
+}
+
+u64 online_cpus() { return cpu_count() == 64 ? ~u64{0} : (u64{1} << cpu_count()) - 1; }
+
+} // namespace
+
+/// The release begins with a Linux version, for glibc refuses to start on a kernel that looks older than 3.2.
+Result<u64> sys_uname(Caller&, UserPtr<UnameText> to) {
+    UnameText text{};
+    set_text(text.system, "Tollgate");
+    set_text(text.node, "tollgate");
+    set_text(text.release, "6.1.0-tollgate");
+    set_text(text.version, "#1 SMP");
+    set_text(text.machine, "x86_64");
+    set_text(text.domain, "(none)");
+    TRY(copy_to_user(to, text));
+    return 0;
+}
+
+Result<u64> sys_sysinfo(Caller&, UserPtr<SystemInfo> to) {
+    SystemInfo info{};
+    info.uptime = static_cast<i64>(clock_monotonic_ns() / kNanoseconds);
+    info.total_ram = frames::total_count() * kPageSize;
+    info.free_ram = frames::free_count() * kPageSize;
+    info.processes = 1;
+    info.unit = 1;
+    TRY(copy_to_user(to, info));
+    return 0;
+}
+
+Result<u64> sys_prlimit64(Caller& caller, int id, u32 resource, UserPtr<const ResourceLimit> limit,
+                          UserPtr<ResourceLimit> old) {
+    if (resource >= kLimits)
+        return fail(Errno::Inval);
+    if (id != 0 && id != caller.process->id())
+        return fail(Errno::Srch);
+    const ResourceLimit now = limit_of(resource);
+    if (!limit.is_null()) {
+        const ResourceLimit wanted = TRY(copy_from_user(limit));
+        if (wanted.current > wanted.maximum)
+            return fail(Errno::Inval);
+        if (wanted.current != now.current || wanted.maximum != now.maximum)
+            return fail(Errno::Perm);
+    }
+    if (!old.is_null())
+        TRY(copy_to_user(old, now));
+    return 0;
+}
+
+Result<u64> sys_getrlimit(Caller&, u32 resource, UserPtr<ResourceLimit> to) {
+    if (resource >= kLimits)
+        return fail(Errno::Inval);
+    TRY(copy_to_user(to, limit_of(resource)));
+    return 0;
+}
+
+Result<u64> sys_getrandom(Caller&, u64 buffer, u64 size, u32 flags) {
+    constexpr u32 kNonBlocking = 1, kRandom = 2, kInsecure = 4; // [linux/random.h]
+    constexpr u64 kMostAtOnce = 0x1ffffff;
+    if ((flags & ~(kNonBlocking | kRandom | kInsecure)) || (flags & (kRandom | kInsecure)) == (kRandom | kInsecure))
+        return fail(Errno::Inval);
+    if (size > kMostAtOnce)
+        size = kMostAtOnce;
+    for (u64 done = 0; done < size;) {
+        std::byte piece[fs::kRandomPiece];
+        const u64 part = size - done < fs::kRandomPiece ? size - done : fs::kRandomPiece;
+        fs::random_bytes({piece, part});
+        TRY(copy_to_user_bytes(buffer + done, piece, part));
+        done += part;
+    }
+    return size;
+}
+
+/// Comes through a trap only, so that the CPU's registers are the caller's.
+Result<u64> sys_arch_prctl(Caller& caller, int operation, u64 argument) {
+    constexpr int kSetGs = 0x1001, kSetFs = 0x1002, kGetFs = 0x1003, kGetGs = 0x1004; // [asm/prctl.h]
+    if ((operation == kSetFs || operation == kSetGs) && argument >= kUserTop)
+        return fail(Errno::Perm);
+    switch (operation) {
+    case kSetFs:
+    case kSetGs: {
+        InterruptGuard no_switch; // between the two copies of a base
+        if (operation == kSetFs) {
+            caller.thread->fs_base = argument;
+            load_user_fs_base(argument);
+        } else {
+            caller.thread->user_gs_base = argument;
+            load_user_gs_base(argument);
+        }
+        return 0;
+    }
+    case kGetFs:
+        TRY(copy_to_user(UserPtr<u64>(argument), read_user_fs_base()));
+        return 0;
+    case kGetGs:
+        TRY(copy_to_user(UserPtr<u64>(argument), read_user_gs_base()));
+        return 0;
+    default:
+        return fail(Errno::Inval);
+    }
+}
+
+/// Names are taken and dropped; nothing else is supported.
+Result<u64> sys_prctl(Caller& caller, int operation, u64 argument) {
+    constexpr int kSetName = 15, kGetName = 16; // [linux/prctl.h]
+    struct Name {
+        char text[16];
+    };
+    switch (operation) {
+    case kSetName: {
+        char text[16];
+        const auto name = copy_string_from_user(text, UserPtr<const char>(argument));
+        if (!name && name.error() != Errno::NameTooLong)
+            return fail(name.error());
+        return 0;
+    }
+    case kGetName: {
+        Name name{};
+        const StringView shown = caller.process->name().substr(0, sizeof name.text - 1);
+        memcpy(name.text, shown.data(), shown.size());
+        TRY(copy_to_user(UserPtr<Name>(argument), name));
+        return 0;
+    }
+    default:
+        return fail(Errno::Inval);
+    }
+}
+
+Result<u64> sys_sched_yield(Caller&) {
+    sched::yield();
+    return 0;
+}
+
+Result<u64> sys_sched_setaffinity(Caller& caller, int id, u64 size, UserPtr<const u64> mask) {
+    TRY(check_own_thread(caller, id));
+    if (size < sizeof(u64))
+        return fail(Errno::Inval);
+    TRY(sched::set_affinity(*caller.thread, TRY(copy_from_user(mask))));
+    return 0;
+}
+
+Result<u64> sys_sched_getaffinity(Caller& caller, int id, u64 size, UserPtr<u64> mask) {
+    TRY(check_own_thread(caller, id));
+    if (size < sizeof(u64) || size % sizeof(u64) != 0)
+        return fail(Errno::Inval);
+    TRY(copy_to_user(mask, sched::affinity(*caller.thread) & online_cpus()));
+    return sizeof(u64);
+}
+
+Result<u64> sys_getcpu(Caller&, UserPtr<u32> cpu, UserPtr<u32> node) {
+    if (!cpu.is_null())
+        TRY(copy_to_user(cpu, this_cpu().number));
+    if (!node.is_null())
+        TRY(copy_to_user(node, u32{0}));
+    return 0;
+}
+
+} // namespace tollgate

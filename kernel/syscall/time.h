@@ -1,0 +1,21 @@
+// Times from user programs as deadlines: for sleeping and for futexes.
+#pragma once
+
+#include "sched/wait_queue.h"
+#include "syscall/abi.h"
+
+namespace tollgate {
+
+inline constexpr u64 kNanosecondsPerSecond = 1'000'000'000;
+
+// [linux/time.h]
+inline constexpr int kClockRealtime = 0, kClockMonotonic = 1, kClockRealtimeCoarse = 5, kClockBoottime = 7;
+
+/// Errno::Inval if it is negative or not normalised; saturates at kNoDeadline.
+Result<u64> to_nanoseconds(const Timespec& time);
+/// That long from now.
+Deadline deadline_after(u64 ns);
+/// At that time of the wall clock, or of the monotonic one.
+Deadline deadline_at(u64 ns, bool wall_clock);
+
+} // namespace tollgate
