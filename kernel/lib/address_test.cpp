@@ -42,6 +42,8 @@ TEST(Bits, CountBits) {
     EXPECT_EQ(count_bits(0), 0u);
     EXPECT_EQ(count_bits(~u64{0}), 64u);
     EXPECT_EQ(count_bits(0x8000000000000001), 2u);
+    EXPECT_TRUE(is_power_of_two(1) && is_power_of_two(u64{1} << 63));
+    EXPECT_FALSE(is_power_of_two(0) || is_power_of_two(3));
 }
 
 TEST(Address, Canonical) {

@@ -40,7 +40,7 @@ public:
 
     /// The first of `count` clear bits in a row that start at a multiple of `alignment` (a power of two).
     constexpr std::optional<size_t> find_clear_run(size_t count, size_t from = 0, size_t alignment = 1) const {
-        ASSERT(count > 0 && std::has_single_bit(alignment));
+        ASSERT(count > 0 && is_power_of_two(alignment));
         for (size_t start = from;;) {
             const auto clear_bit = find_first_clear(start);
             if (!clear_bit)

@@ -60,14 +60,15 @@ constexpr std::optional<T> checked_align_up(T value, std::type_identity_t<T> ali
 /// Whether [offset, offset + length) lies inside [0, size), without overflow.
 constexpr bool range_fits(u64 offset, u64 length, u64 size) { return offset <= size && length <= size - offset; }
 
-/// Number of set bits, by a table. GCC recognises std::popcount, the well-known shifts and masks, and the loop over set
-/// bits: without -mpopcnt all three become a call into libgcc, which the kernel does not have.
+/// Not std::has_single_bit: at run time that is std::popcount, which without -mpopcnt calls into libgcc.
+constexpr bool is_power_of_two(u64 value) { return value != 0 && (value & (value - 1)) == 0; }
+
+/// Number of set bits, for the same reason without std::popcount.
 constexpr unsigned count_bits(u64 value) {
-    constexpr u8 kNibble[16] = {0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4};
-    unsigned count = 0;
-    for (; value != 0; value >>= 4)
-        count += kNibble[value & 15];
-    return count;
+    value -= (value >> 1) & 0x5555555555555555;
+    value = (value & 0x3333333333333333) + ((value >> 2) & 0x3333333333333333);
+    value = (value + (value >> 4)) & 0x0f0f0f0f0f0f0f0f;
+    return static_cast<unsigned>((value * 0x0101010101010101) >> 56);
 }
 
 } // namespace tollgate

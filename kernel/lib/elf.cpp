@@ -87,8 +87,6 @@ Parsed<FileHeader> read_header(Bytes head) {
     return header;
 }
 
-constexpr bool is_power_of_two(u64 value) { return value != 0 && (value & (value - 1)) == 0; }
-
 // Takes program headers one by one and builds the image.
 class Builder {
 public:

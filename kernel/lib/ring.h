@@ -4,17 +4,17 @@
 
 #include "lib/assert.h"
 #include "lib/atomic.h"
+#include "lib/bits.h"
 #include "lib/types.h"
 
 #include <array>
-#include <bit>
 #include <optional>
 #include <utility>
 
 namespace tollgate {
 
 template <class T, size_t Capacity>
-requires(std::has_single_bit(Capacity)) class Ring {
+requires(is_power_of_two(Capacity)) class Ring {
 public:
     constexpr bool empty() const { return head_ == tail_; }
     constexpr bool full() const { return size() == Capacity; }
@@ -60,7 +60,7 @@ private:
 };
 
 template <class T, size_t Capacity>
-requires(std::has_single_bit(Capacity)) class SpscRing {
+requires(is_power_of_two(Capacity)) class SpscRing {
 public:
     /// Producer only. False when full.
     bool push(T value) {
