@@ -29,6 +29,14 @@ bool accepted_with(size_t offset, T value) {
     return parse(sample.image.bytes()).has_value();
 }
 
+StringView parse_with_entry_length(u8 length) {
+    AcpiSample sample = acpi_sample();
+    sample.image.patch(AcpiSample::kMadtEntries + 1, length);
+    sample.fix_checksums();
+    const auto parsed = parse(sample.image.bytes());
+    return parsed ? StringView() : StringView(parsed.error().what);
+}
+
 void expect_sample() {
     ASSERT_EQ(info.apic_ids().size(), 3u);
     EXPECT_EQ(info.apic_ids()[0], 0u);
@@ -75,8 +83,13 @@ TEST(Acpi, ChecksumsCount) {
         sample.image.patch(offset, static_cast<u8>(sample.image.at<u8>(offset) + 1));
         EXPECT_FALSE(parse(sample.image.bytes()).has_value());
     }
-    // A broken FADT only costs the timer.
+    // Without the extension, the first checksum and the signature stand alone.
     AcpiSample sample = acpi_sample();
+    sample.image.patch(15, u8{0});
+    EXPECT_FALSE(parse(sample.image.bytes()).has_value());
+    EXPECT_FALSE(accepted_with(0, u8{'r'}));
+    // A broken FADT only costs the timer.
+    sample = acpi_sample();
     sample.image.patch(AcpiSample::kFadt + 20, u8{0xff});
     EXPECT_TRUE(parse(sample.image.bytes()).has_value());
     EXPECT_FALSE(info.pm_timer_port.has_value());
@@ -94,8 +107,11 @@ TEST(Acpi, HostileLengths) {
         sample.image.patch(20, length);
         EXPECT_FALSE(parse(sample.image.bytes()).has_value());
     }
-    for (const u8 length : {u8{0}, u8{1}, u8{2}, u8{7}, u8{255}})
+    for (const u8 length : {u8{0}, u8{1}, u8{2}, u8{7}, u8{255}}) {
         EXPECT_FALSE(accepted_with(AcpiSample::kMadtEntries + 1, length));
+        const StringView reason = parse_with_entry_length(length);
+        EXPECT_TRUE(length >= 2 || reason.contains("shorter than its header"));
+    }
     EXPECT_FALSE(accepted_with(24, ~u64{0})); // XSDT at the end of the address space
     EXPECT_FALSE(accepted_with(AcpiSample::kXsdt, u8{'Y'}));
     EXPECT_FALSE(accepted_with(AcpiSample::kMadt, u8{'X'})); // there is no MADT then

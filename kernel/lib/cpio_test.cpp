@@ -107,6 +107,19 @@ TEST(Cpio, NamesThatLeaveTheRoot) {
         EXPECT_TRUE(readable(one_file(name).bytes()));
 }
 
+TEST(Cpio, NamesLongerThanAPath) {
+    static testing::Image<16384> image;
+    for (const size_t length : {size_t{4095}, size_t{4096}}) {
+        static char name[4096];
+        for (char& c : name)
+            c = 'n';
+        image = {};
+        put_cpio_entry(image, StringView(name, length), 0100644, "");
+        put_cpio_entry(image, "TRAILER!!!", 0, "");
+        EXPECT_EQ(readable(image.bytes()), length == 4095);
+    }
+}
+
 TEST(Cpio, EmbeddedTerminator) {
     Sample image = one_file("a/b");
     image.patch(kName + 1, u8{0});

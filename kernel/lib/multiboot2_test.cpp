@@ -29,6 +29,16 @@ bool accepted_with(size_t offset, T value) {
     return accepted(image);
 }
 
+/// The reason for refusing the sample with one field bent, or "" if it is accepted.
+template <class T>
+StringView refusal(size_t offset, T value) {
+    Sample image = multiboot2_sample();
+    image.patch(offset, value);
+    const auto parsed =
+        testing::with_exact(image.bytes(), [](Bytes mbi) { return parse_multiboot2(mbi, PhysAddr(0x10000), info); });
+    return parsed ? StringView() : StringView(parsed.error().what);
+}
+
 TEST(Multiboot2, ReadsTheSample) {
     ASSERT_TRUE(accepted(multiboot2_sample()));
     EXPECT_EQ(StringView(info.protocol), "multiboot2");
@@ -80,13 +90,16 @@ TEST(Multiboot2, HostileSizes) {
 
 TEST(Multiboot2, HostileContents) {
     EXPECT_FALSE(accepted_with(kModuleTag + 12, u32{0x1fffff})); // ends before it starts
-    EXPECT_FALSE(accepted_with(kMapTag + 8, u32{0}));            // entry size
-    EXPECT_FALSE(accepted_with(kMapTag + 8, u32{16}));
-    EXPECT_FALSE(accepted_with(kMapTag + 8, u32{25}));
-    EXPECT_FALSE(accepted_with(kMapTag + 8, u32{0xfffffff8}));
-    EXPECT_FALSE(accepted_with(kMapTag + 24, ~u64{0})); // region length: wraps
-    EXPECT_FALSE(accepted_with(kMapTag, u32{99}));      // then there is no map
-    EXPECT_FALSE(accepted_with(kOldAcpiTag, u32{6}));   // two maps
+    for (const u32 size : {0u, 16u, 25u})
+        EXPECT_TRUE(refusal(kMapTag + 8, size).contains("strange size"));
+    EXPECT_TRUE(refusal(kMapTag + 8, u32{0xfffffff8}).contains("cut off"));
+    EXPECT_TRUE(refusal(kMapTag + 24, ~u64{0}).contains("physical address space")); // region length: wraps
+    EXPECT_TRUE(refusal(kMapTag, u32{99}).contains("no memory map tag"));
+    EXPECT_TRUE(refusal(kOldAcpiTag, u32{6}).contains("two memory map tags"));
+    EXPECT_TRUE(refusal(0, u32{15}).contains("implausible"));
+    EXPECT_TRUE(refusal(0, u32{0xffffffff}).contains("implausible"));
+    for (const u32 size : {0u, 7u})
+        EXPECT_TRUE(refusal(kModuleTag + 4, size).contains("smaller than its header"));
 }
 
 TEST(Multiboot2, LargerMapEntriesAreStepped) {
