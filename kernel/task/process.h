@@ -63,6 +63,7 @@ public:
     FixedString<256> executable_;           ///< path, for /proc/self/exe
     SignalAction signal_actions_[kSignals]; ///< of signal n at n - 1; calls of one process that race tear an entry and
                                             ///< harm only it
+    void* flexsc_state = nullptr;           ///< the FlexSC gate's; set once, taken away by Hooks::process_exiting
 
 private:
     friend class ProcessTable;

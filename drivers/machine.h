@@ -1,0 +1,26 @@
+// Small devices of the virtual machine: the way out, the result channel, the legacy interrupt controller, the clock chips.
+#pragma once
+
+#include "lib/types.h"
+#include "lib/string_view.h"
+
+namespace tollgate::machine {
+
+enum class Verdict : u8 { Pass = 0x10, Fail = 0x11, Panic = 0x12 };
+/// Prints "TOLLGATE EXIT ..." and ends QEMU with status 33, 35 or 37 (isa-debug-exit at port 0xf4), or Bochs (port 0x8900). Halts if
+/// there is neither.
+[[noreturn]] void end(Verdict verdict);
+
+/// Bytes to QEMU's isa-debugcon and Bochs' port 0xe9: where result files go.
+void debugcon_write(StringView bytes);
+
+/// Masks every line of the 8259 pair, which BIOSes leave open, and moves its vectors out of the exceptions' way.
+void disable_8259();
+
+/// TSC ticks a second, measured against channel 2 of the 8254 timer [Intel 8254 data sheet]. 0 if there is none.
+u64 measure_tsc_hz();
+
+/// Seconds since 1970 from the CMOS clock [MC146818A]; 0 if it gives nonsense.
+u64 read_rtc();
+
+}  // namespace tollgate::machine

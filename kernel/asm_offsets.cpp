@@ -1,0 +1,61 @@
+// Compiled to assembly only, never linked: each line becomes a #define in asm_offsets.h, so that no number is known to both languages.
+#include "cpu/cpu.h"
+#include "cpu/layout.h"
+#include "cpu/segments.h"
+#include "cpu/smp.h"
+#include "cpu/trap_frame.h"
+#include "lib/boot_protocol.h"
+#include "api/numbers.h"
+#include "api/fastcall.h"
+#include "syscall/dispatch.h"
+
+#define DEFINE(name, value) asm volatile("\n#define " #name " %c0 //@" ::"i"(static_cast<long>(value)))
+
+using namespace tollgate;
+
+void emit_offsets() {
+    DEFINE(CPU_USER_RSP, offsetof(Cpu, user_rsp));
+    DEFINE(CPU_KERNEL_STACK, offsetof(Cpu, kernel_stack));
+    DEFINE(CPU_KERNEL_CR3, offsetof(Cpu, kernel_cr3));
+    DEFINE(CPU_USER_CR3, offsetof(Cpu, user_cr3));
+    DEFINE(CPU_CALLER, offsetof(Cpu, caller));
+    DEFINE(CPU_WORK, offsetof(Cpu, work));
+    DEFINE(CPU_MDS_SELECTOR, offsetof(Cpu, mds_selector));
+    DEFINE(CPU_ENTRY_STACK, offsetof(Cpu, entry_stack));
+    DEFINE(CPU_SCRATCH, offsetof(Cpu, scratch));
+    DEFINE(CPU_RETURN_SYSRET, offsetof(Cpu, counters.return_sysret));
+    DEFINE(CPU_RETURN_IRET, offsetof(Cpu, counters.return_iret));
+    DEFINE(CPU_CALLS_INT80, offsetof(Cpu, counters.calls_int80));
+    DEFINE(FRAME_SIZE, sizeof(TrapFrame));
+    DEFINE(FRAME_WORDS, sizeof(TrapFrame) / 8);
+    DEFINE(FRAME_R11, offsetof(TrapFrame, r11));
+    DEFINE(FRAME_RCX, offsetof(TrapFrame, rcx));
+    DEFINE(FRAME_ARGS, offsetof(TrapFrame, args));
+    DEFINE(FRAME_RAX, offsetof(TrapFrame, rax));
+    DEFINE(FRAME_VECTOR, offsetof(TrapFrame, vector));
+    DEFINE(FRAME_RIP, offsetof(TrapFrame, rip));
+    DEFINE(FRAME_CS, offsetof(TrapFrame, cs));
+    DEFINE(FRAME_RFLAGS, offsetof(TrapFrame, rflags));
+    DEFINE(FRAME_RSP, offsetof(TrapFrame, rsp));
+    DEFINE(FRAME_SS, offsetof(TrapFrame, ss));
+    DEFINE(VECTOR_SYSCALL, kVectorSyscall);
+    DEFINE(VECTOR_INT80, kVectorInt80);
+    DEFINE(KERNEL_CODE, kKernelCode);
+    DEFINE(KERNEL_DATA, kKernelData);
+    DEFINE(USER_CODE, kUserCode);
+    DEFINE(USER_DATA, kUserData);
+    DEFINE(TSS_SELECTOR, kTss);
+    DEFINE(CPU_NODE_SELECTOR, kCpuNode);
+    DEFINE(SYSRET_FORBIDDEN_FLAGS, kSysretForbiddenFlags);
+    DEFINE(USER_TOP_SHIFT, 47);
+    DEFINE(ENTRY_AREA_SIZE, kEntryAreaSize);
+    DEFINE(KERNEL_BASE, kKernelBase);
+    DEFINE(DIRECT_MAP_SLOT, kDirectMapSlot);
+    DEFINE(FASTCALL_SPACE, kFastcallSpace);
+    DEFINE(FASTCALL_STACKS, kFastcallStacks);
+    DEFINE(FASTCALL_ENTRIES, api::kFastcallEntries);
+    DEFINE(SYS_FASTCALL, api::kSysFastcall);
+    DEFINE(AP_TRAMPOLINE, kApTrampoline);
+    DEFINE(BOOT_PROTOCOL_PVH, static_cast<int>(BootProtocol::Pvh));
+    DEFINE(BOOT_PROTOCOL_MULTIBOOT2, static_cast<int>(BootProtocol::Multiboot2));
+}

@@ -1,0 +1,15 @@
+// user_copy.S for C++, and the page-fault handler's way out of it.
+#pragma once
+
+#include "lib/types.h"
+
+namespace tollgate {
+
+extern "C" u64 user_copy(void* to, const void* from, u64 size);
+extern "C" u64 user_clear(void* to, u64 size);
+extern "C" i64 user_string(char* to, const char* from, u64 size);
+
+/// Where to go on after a fault at `rip`, or 0 if a fault there is a bug.
+u64 find_fixup(u64 rip);
+
+}  // namespace tollgate

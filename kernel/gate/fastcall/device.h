@@ -1,0 +1,14 @@
+// /dev/fastcall-examples, ioctl-compatible with the published prototype's module.
+#pragma once
+
+#include "gate/fastcall/space.h"
+#include "task/file.h"
+
+namespace tollgate::fastcall {
+
+/// An open of the device.
+Result<Ref<File>> open_examples(u32 flags);
+/// Test builds: registers the function that reads any address it is given; its index.
+Result<u64> register_probe(AddressSpace& space);
+
+}  // namespace tollgate::fastcall

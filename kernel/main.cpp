@@ -1,0 +1,186 @@
+// kernel_main(): the boot order, one line a step, and every connection between layers that an include may not make.
+#include "boot_info.h"
+#include "bringup.h"
+#include "cpu/apic.h"
+#include "cpu/clock.h"
+#include "cpu/features.h"
+#include "cpu/traps.h"
+#include "cpu/user_return.h"
+#include "debug/log.h"
+#include "debug/panic.h"
+#include "drivers/machine.h"
+#include "drivers/serial.h"
+#include "fs/vfs.h"
+#include "gate/fastcall/device.h"
+#include "gate/flexsc/flexsc.h"
+#include "machine_file.h"
+#include "mem/page_table.h"
+#include "options.h"
+#include "syscall/futex.h"
+#include "syscall/hooks.h"
+#include "task/process.h"
+#include "testing.h"
+#include "version.h"
+
+namespace tollgate {
+namespace {
+
+extern "C" const u8 __image_end[];
+
+constinit const Options* options = nullptr;
+constinit Bytes archive;
+
+// ---- exceptions: what each means to the process that raised it ----
+
+bool resolve_page_fault(u64 address, u64 error) {
+    AddressSpace* space = sched::current().space();
+    if (space == nullptr) return false;
+    using Access = AddressSpace::FaultAccess;
+    return space->handle_fault(address, error & kPfFetch ? Access::Execute : error & kPfWrite ? Access::Write : Access::Read);
+}
+
+void kill_for_exception(TrapFrame& frame, u64 address) {
+    int signal = task::kSigSegv;
+    switch (frame.vector) {
+    case kVectorDe:
+    case kVectorMf:
+    case kVectorXm: signal = task::kSigFpe; break;
+    case kVectorDb:
+    case kVectorBp: signal = task::kSigTrap; break;
+    case kVectorUd: signal = task::kSigIll; break;
+    case kVectorAc: signal = task::kSigBus; break;
+    default: break;
+    }
+    task::user_fault(frame, signal, exception_name(frame.vector), address);
+}
+
+void report_fastcall_fault(TrapFrame& frame, u64 vector, u64) {
+    log("{} in a fastcall of process {}: the call returns -EFAULT", exception_name(vector), sched::current().caller->process->id());
+    (void)frame;
+}
+
+void kill_for_bad_frame(TrapFrame& frame) { task::user_fault(frame, task::kSigSegv, "return to an address that is not user code's"); }
+
+// ---- the end ----
+
+void stop_others() {
+    for (unsigned n = 0; n < cpu_count(); ++n)
+        if (n != this_cpu().number && cpu_by_number(n).online.load(kAcquire)) apic::send_nmi(cpu_by_number(n).apic_id);
+}
+
+void describe_running(Sink& sink) {
+    const Cpu& cpu = this_cpu();
+    if (cpu.current == nullptr) return format_to(sink, "running: boot\n");
+    format_to(sink, "running: thread {}", cpu.current->name());
+    if (cpu.current->caller == nullptr) return format_to(sink, ", a kernel thread\n");
+    const TrapFrame& frame = cpu.current->user_frame();
+    format_to(sink, ", process {} [{}], entered by ", cpu.current->caller->process->name(), cpu.current->caller->process->id());
+    if (frame.vector == kVectorSyscall) format_to(sink, "the native gate, call {}\n", frame.error);
+    else if (frame.vector == kVectorInt80) format_to(sink, "the int 0x80 gate, call {}\n", frame.error);
+    else format_to(sink, "{}\n", exception_name(frame.vector));
+}
+
+void connect_layers() {
+    set_trap_handlers({.user_page_fault = resolve_page_fault,
+                       .user_exception = kill_for_exception,
+                       .fastcall_fault = report_fastcall_fault,
+                       .kernel_exception = [](TrapFrame& frame, u64 address) { panic_exception(frame, address); },
+                       .timer = sched::on_timer,
+                       .reschedule = sched::on_reschedule,
+                       .is_stack = [](u64 address) { return !KernelStack::is_guard(VirtAddr{address}); }});
+    set_return_hooks({.reschedule = sched::yield,
+                      .thread_is_killed = [] { return sched::current().is_killed(); },
+                      .killed = [] { sched::killed_hook_function()(); },
+                      .bad_frame = kill_for_bad_frame});
+    AddressSpace::set_destroyed_hook(fastcall::space_destroyed);
+    task::set_hooks({.space_created = fastcall::prepare_space,
+                     .process_exiting = flexsc::process_exiting,
+                     .wake_futex = futex_wake_one});
+    syscall_set_hooks({.flexsc_register = flexsc::register_pages,
+                       .flexsc_wait = flexsc::wait,
+                       .fastcall_unmap = [](Caller& caller, u64 address, u64 length) {
+                           return fastcall::deregister(*caller.space, address, length);
+                       }});
+}
+
+template <class R>
+void require(const R& result, const char* what) {
+    if (!result.has_value()) panic("{}: {}", what, result.error());
+}
+
+void build_file_tree() {
+    fs::set_debug_console(machine::debugcon_write);
+    require(fs::initialise(archive, options->init), "the program archive");
+    require(fs::add_text_file("/proc/tollgate/machine", write_machine_file), "/proc/tollgate/machine");
+    require(fs::add_device("fastcall-examples", fastcall::open_examples), "/dev/fastcall-examples");
+}
+
+// ---- the first program ----
+
+Result<Ref<FileTable>> console_files() {
+    Ref<FileTable> files = TRY(make_ref<FileTable>());
+    Ref<OpenFile> console = TRY(fs::open(nullptr, nullptr, "/dev/console", kOpenReadWrite));
+    for (int descriptor = 0; descriptor < 3; ++descriptor) (void)TRY(files->add(console, false));
+    return files;
+}
+
+Result<int> run_init() {
+    constexpr size_t kMaxArguments = 32;
+    StringView arguments[kMaxArguments] = {options->init};
+    size_t count = 1;
+    for (Words words(options->init_arguments); count < kMaxArguments;) {
+        const auto word = words.next();
+        if (!word) break;
+        arguments[count++] = unquoted(*word);
+    }
+    static constexpr StringView kEnvironment[] = {"PATH=/bin", "HOME=/", "TERM=dumb"};
+    Ref<OpenFile> program = TRY(fs::open(nullptr, nullptr, options->init, kOpenReadOnly));
+    const Ref<Process> init =
+        TRY(task::spawn(program->file, options->init, {arguments, count}, kEnvironment, TRY(console_files())));
+    return task::wait_for_init();
+}
+
+void main_thread(void*) {
+    x86::sti();
+    if (options->run_kernel_tests) machine::end(run_kernel_tests() ? machine::Verdict::Pass : machine::Verdict::Fail);
+    const Result<int> status = run_init();
+    if (!status.has_value()) panic("init program {}: {}; is it in the archive (-initrd)?", options->init, status.error());
+    if (*status != 0) log("init program {} ended with wait status {:#x}", options->init, *status);
+    machine::end(*status == 0 ? machine::Verdict::Pass : machine::Verdict::Fail);
+}
+
+}  // namespace
+
+extern "C" [[noreturn]] void kernel_main(BootProtocol protocol, u64 information) {
+    serial::initialise();
+    log_set_console(serial::write);
+    set_panic_hooks({.stop_others = nullptr, .end = [] { machine::end(machine::Verdict::Panic); }, .describe = nullptr});
+    cpu_detect();
+    const BootInfo& info = read_boot_info(protocol, PhysAddr{information});
+    options = &read_options(info.command_line);
+    log("Tollgate {} on {}, {}", kVersionCommit, info.protocol, cpu_features.vendor);
+    const AcpiInfo& acpi = read_acpi(info);
+    machine::disable_8259();
+    patch_apply(options->patches);
+    frames::initialise(info, image_to_phys(__image_end));
+    paging::initialise(options->pti, frames::top());
+    if (info.initial_archive)
+        archive = Bytes(direct<const std::byte>(info.initial_archive->base), info.initial_archive->length);
+    connect_layers();
+    bring_up_boot_cpu(acpi);
+    bring_up_others(acpi);
+    set_panic_hooks({.stop_others = stop_others, .end = [] { machine::end(machine::Verdict::Panic); }, .describe = describe_running});
+    sched::set_roles(static_cast<unsigned>(options->flexsc_workers));
+    require(fastcall::initialise(), "fastcall stacks");
+    machine_file_use(*options);
+    build_file_tree();
+    require(flexsc::start_workers(options->flexsc_spin_us), "FlexSC workers");
+    log("{} CPUs ({} workers), {} MiB free, pti={}, TSC {} MHz", cpu_count(), sched::worker_count(), frames::free_count() >> 8,
+        options->pti ? "on" : "off", clock_tsc_hz() / 1'000'000);
+    const Result<Ref<Thread>> main = Thread::create("main", main_thread, nullptr);
+    require(main, "the main thread");
+    sched::start(**main);
+    sched::run_idle();
+}
+
+}  // namespace tollgate

@@ -1,0 +1,57 @@
+// Page frames: 4 KiB of RAM each, counted references, one lock. A Frame owns one reference.
+#pragma once
+
+#include "lib/boot_info.h"
+#include "lib/result.h"
+#include "mem/layout.h"
+
+#include <utility>
+
+namespace tollgate {
+
+/// A reference to one page frame; frees it when the last one goes.
+class Frame {
+public:
+    constexpr Frame() = default;
+    Frame(Frame&& other) : address_(std::exchange(other.address_, PhysAddr{})) {}
+    Frame& operator=(Frame&& other) {
+        std::swap(address_, other.address_);
+        return *this;
+    }
+    ~Frame();
+
+    /// A frame filled with zeros. Errno::NoMem.
+    static Result<Frame> allocate();
+    /// One more reference to the same frame.
+    Frame share() const;
+    /// Gives the reference to a page table, and takes it back.
+    PhysAddr leak() { return std::exchange(address_, PhysAddr{}); }
+    static Frame adopt(PhysAddr address) { return Frame{address}; }
+    /// A new reference to a frame that somebody else keeps alive.
+    static Frame from(PhysAddr address);
+
+    PhysAddr address() const { return address_; }
+    template <class T = u8> T* data() const { return direct<T>(address_); }
+    explicit operator bool() const { return !address_.is_null(); }
+
+private:
+    constexpr explicit Frame(PhysAddr address) : address_(address) {}
+    PhysAddr address_;
+};
+
+namespace frames {
+
+/// Takes over all usable RAM but the first MiB, the kernel image and `reserved`. Panics if there is too little.
+void initialise(const BootInfo& info, PhysAddr image_end);
+/// `count` adjacent frames, zeroed, each with one reference; the physical address of the first. Errno::NoMem.
+Result<PhysAddr> allocate_contiguous(u64 count);
+void free_contiguous(PhysAddr first, u64 count);
+/// References to the frame at `address`.
+u32 references(PhysAddr address);
+u64 free_count();
+u64 total_count();
+/// One past the highest byte of RAM.
+PhysAddr top();
+
+}  // namespace frames
+}  // namespace tollgate

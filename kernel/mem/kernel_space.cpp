@@ -1,0 +1,111 @@
+// Addresses of the kernel space: a slot of five pages for each stack (the lowest is its guard), and above them device registers.
+#include "mem/kernel_space.h"
+
+#include "debug/panic.h"
+#include "lib/mutants.h"
+#include "mem/kernel_stack.h"
+#include "mem/page_table.h"
+#include "sync/spinlock.h"
+
+namespace tollgate {
+namespace {
+
+constexpr u64 kSlotSize = kKernelStackSize + kPageSize;
+constexpr u64 kSlots = 16384;
+constexpr u64 kDevices = kKernelSpace + 0x4000000000;
+
+constinit Spinlock lock{LockRank::KernelSpace};
+constinit u64 used[kSlots / 64] GUARDED_BY(lock) = {};
+// Stacks of ended threads, still mapped: unmapping costs a shootdown on every CPU.
+constexpr unsigned kCached = 64;
+constinit u64 cache[kCached] GUARDED_BY(lock) = {};
+constinit unsigned cached GUARDED_BY(lock) = 0;
+constinit u64 next_device GUARDED_BY(lock) = kDevices;
+
+Result<u64> take_slot() {
+    Guard guard{lock};
+    for (u64 word = 0; word < kSlots / 64; ++word) {
+        if (~used[word] == 0) continue;
+        const u64 bit = static_cast<u64>(__builtin_ctzll(~used[word]));
+        used[word] |= u64{1} << bit;
+        return word * 64 + bit;
+    }
+    return fail(Errno::NoMem);
+}
+
+void free_pages(u64 from, u64 to) {
+    for (u64 page = from; page < to; page += kPageSize) {
+        const PhysAddr frame = paging::unmap_kernel(page);
+        if (!frame.is_null()) (void)Frame::adopt(frame);
+    }
+}
+
+Result<void> map_fresh(u64 from, u64 to) {
+    for (u64 page = from; page < to; page += kPageSize) {
+        Frame frame = TRY(Frame::allocate());
+        TRY(paging::map_kernel(page, frame.address(), Access::ReadWrite));
+        (void)frame.leak();
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<KernelStack> KernelStack::allocate() {
+    {
+        Guard guard{lock};
+        if (cached > 0) return KernelStack{VirtAddr{cache[--cached]}};
+    }
+    const u64 slot = TRY(take_slot());
+    const u64 base = kKernelSpace + slot * kSlotSize;
+    KernelStack stack{VirtAddr{base + kSlotSize}};  // frees what has been mapped if the rest fails
+    TRY(map_fresh(base + (mutant(Mutant::StackGuard) ? 0 : kPageSize), base + kSlotSize));
+    return stack;
+}
+
+KernelStack::~KernelStack() {
+    if (top_.is_null()) return;
+    {
+        Guard guard{lock};
+        if (cached < kCached) {
+            cache[cached++] = top_.value();
+            return;
+        }
+    }
+    const u64 base = top_.value() - kSlotSize;
+    free_pages(base, top_.value());
+    const u64 slot = (base - kKernelSpace) / kSlotSize;
+    Guard guard{lock};
+    used[slot / 64] &= ~(u64{1} << slot % 64);
+}
+
+bool KernelStack::is_guard(VirtAddr address) {
+    const u64 offset = address.value() - kKernelSpace;
+    return offset < kSlots * kSlotSize && offset % kSlotSize < kPageSize;
+}
+
+void* map_device(PhysAddr registers, u64 pages) {
+    u64 base;
+    {
+        Guard guard{lock};
+        base = next_device;
+        next_device += (pages + 1) * kPageSize;
+    }
+    for (u64 i = 0; i < pages; ++i)
+        if (!paging::map_kernel(base + i * kPageSize, registers.align_down() + i * kPageSize, Access::ReadWrite, Caching::Uncached).has_value())
+            panic("no memory to map the device at {:#x}", registers.value());
+    return reinterpret_cast<void*>(base + registers.page_offset());
+}
+
+Result<u64> map_entry_area(unsigned cpu, PhysAddr idt) {
+    const u64 base = kEntryAreas + cpu * kEntryAreaSize;
+    TRY(map_fresh(base + kAreaCpu, base + kAreaIdt));
+    TRY(paging::map_kernel(base + kAreaIdt, idt, Access::Read));
+    TRY(map_fresh(base + kAreaEntryStackTop - kPageSize, base + kAreaEntryStackTop));
+    TRY(map_fresh(base + kAreaFaultStackTop - 2 * kPageSize, base + kAreaFaultStackTop));
+    for (const u64 top : {kAreaNmiStackTop, kAreaDfStackTop, kAreaMcStackTop, kAreaDbStackTop})
+        TRY(map_fresh(base + top - 3 * kPageSize, base + top));
+    return base;
+}
+
+}  // namespace tollgate

@@ -1,0 +1,49 @@
+// Four-level page tables [SDM vol 3, 4.5]: the kernel's half, shared by all address spaces, and what an address space owns. Functions
+// that change entries leave flushing to their caller, who knows which CPUs are concerned.
+#pragma once
+
+#include "lib/result.h"
+#include "mem/access.h"
+#include "mem/frames.h"
+
+namespace tollgate {
+
+// [SDM vol 3, table 4-19]
+inline constexpr u64 kPtePresent = 1, kPteWrite = 2, kPteUser = 4, kPteNoCacheWriteThrough = 0x18, kPteAccessed = 0x20, kPteDirty = 0x40;
+inline constexpr u64 kPteLarge = 0x80, kPteGlobal = 0x100, kPteNoExecute = u64{1} << 63;
+inline constexpr u64 kPteAddress = 0x000ffffffffff000;
+
+/// The roots of one address space. With pti=off both are the same table.
+struct SpaceTables {
+    PhysAddr kernel_root, user_root;
+};
+
+namespace paging {
+
+/// Builds the kernel's tables: direct map (no-execute; the image's text and constants read-only there too), image with W^X,
+/// entry areas. Then loads them. `pti` decides about global pages and second roots for good.
+void initialise(bool pti, PhysAddr ram_top);
+bool pti();
+
+/// Loads the kernel's own root (for idle and kernel threads, and on application processors).
+void load_kernel_root();
+PhysAddr kernel_root();
+
+/// Maps one 4-KiB page in the shared kernel half. Errno::NoMem; Errno::Exist if something is there.
+Result<void> map_kernel(u64 address, PhysAddr frame, Access access, Caching caching = Caching::WriteBack);
+/// Takes it away and returns what was mapped (null if nothing); flushes all CPUs.
+PhysAddr unmap_kernel(u64 address);
+
+/// New roots for an address space: user half empty, kernel half shared, fastcall space empty.
+Result<SpaceTables> create_space();
+/// Frees the tables (and the user frames they still map, and the fastcall space's).
+void destroy_space(SpaceTables& tables);
+/// The entry for a page: created tables on the way if `create`. Null if absent. `privilege` Kernel is for the fastcall space.
+Result<u64*> find_entry(SpaceTables& tables, u64 address, bool create);
+u64 make_entry(PhysAddr frame, Access access, Privilege privilege);
+
+/// Number of violations of the rules that docs/invariants.md lists (M1), each logged.
+unsigned audit(const SpaceTables& tables);
+
+}  // namespace paging
+}  // namespace tollgate

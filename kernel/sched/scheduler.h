@@ -1,0 +1,53 @@
+// The scheduler: one run queue per core, round robin, preemption by a time slice that is armed only while somebody else waits. A thread
+// is always run by its home core; waking it from elsewhere queues it there and sends an IPI. An idle core halts.
+#pragma once
+
+#include "sched/thread.h"
+#include "sched/wait_queue.h"
+
+namespace tollgate::sched {
+
+/// What a core does: application cores run processes, worker cores run FlexSC workers.
+enum class Role : u8 { Application, Worker };
+
+/// The last `workers` cores become workers; at least one application core stays. Called once, before any user thread starts.
+void set_roles(unsigned workers);
+Role role(unsigned cpu);
+unsigned worker_count();
+/// CPU number of worker n.
+unsigned worker_cpu(unsigned n);
+
+/// Turns the calling context (boot or AP start) into this CPU's idle thread; interrupts get enabled. Never returns.
+[[noreturn]] void run_idle();
+/// Must be called once per CPU before run_idle(), on that CPU.
+void initialise_cpu();
+
+/// Makes a new thread runnable on the least loaded core that its affinity allows.
+void start(Thread& thread);
+/// Makes it runnable on that core only.
+void start_on(Thread& thread, unsigned cpu);
+
+/// The thread that runs on this CPU.
+Thread& current();
+/// Gives the core to another ready thread, if there is one.
+void yield();
+/// Ends the current thread. Its last reference is dropped after the switch.
+[[noreturn]] void exit_current();
+/// Errno::TimedOut is the normal end; Errno::Intr if killed.
+Result<void> sleep_until(Deadline deadline);
+/// Marks a thread as killed: it wakes from every wait and ends at its next return to user code.
+void kill(Thread& thread);
+/// bit n = CPU n. Errno::Inval if no online application core remains. The current thread moves before this returns.
+Result<void> set_affinity(Thread& thread, u64 cpus);
+u64 affinity(const Thread& thread);
+
+/// What a killed thread runs instead of returning to user code; task/ sets it. Must not return.
+using ExitHook = void (*)();
+void set_killed_hook(ExitHook hook);
+ExitHook killed_hook_function();
+
+/// Interrupt handlers, set through TrapHandlers by main.cpp.
+void on_timer();
+void on_reschedule();
+
+}  // namespace tollgate::sched

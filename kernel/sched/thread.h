@@ -1,0 +1,59 @@
+// A thread: a kernel stack, saved registers, FPU state and the core it lives on. User threads also have a Caller, kernel threads do not.
+#pragma once
+
+#include "cpu/trap_frame.h"
+#include "lib/atomic.h"
+#include "lib/list.h"
+#include "lib/ref.h"
+#include "mem/address_space.h"
+#include "mem/kernel_stack.h"
+#include "sched/wait_queue.h"
+
+namespace tollgate {
+
+class Scheduler;
+
+enum class ThreadState : u32 { Ready, Running, Blocked, Dead };
+
+class Thread : public RefCounted {
+public:
+    /// A thread that will run entry(argument) in the kernel and must end by sched::exit_current(). Errno::NoMem.
+    /// `name` must outlive it.
+    static Result<Ref<Thread>> create(const char* name, void (*entry)(void*), void* argument);
+
+    StringView name() const { return name_; }
+    /// The frame at the top of the kernel stack, where user registers are saved.
+    TrapFrame& user_frame() { return *reinterpret_cast<TrapFrame*>(stack_.top().value() - sizeof(TrapFrame)); }
+    KernelStack& stack() { return stack_; }
+    bool is_killed() const { return killed_.load(kRelaxed); }
+
+    /// Gives it a space, or none; loads it at once if this is the current thread.
+    void set_space(Ref<AddressSpace> space);
+    AddressSpace* space() const { return space_.get(); }
+
+    Caller* caller = nullptr;  ///< what system calls of this thread act for; null for kernel threads
+    u64 fs_base = 0, user_gs_base = 0;  ///< valid while the thread does not run
+    Frame fpu;                 ///< user threads: the vector registers, saved while it does not run; empty for kernel threads
+
+private:
+    friend class Scheduler;
+    friend class WaitQueue;
+    template <class T, class... Args>
+    friend Result<Ref<T>> make_ref(Args&&...);
+    Thread(const char* name, KernelStack stack) : name_(name), stack_(std::move(stack)) {}
+
+    StringView name_;
+    KernelStack stack_;
+    u64 saved_rsp_ = 0;  // valid while the thread does not run
+    Ref<AddressSpace> space_;
+    Atomic<ThreadState> state_{ThreadState::Blocked};
+    Atomic<bool> killed_{false};
+    Atomic<unsigned> cpu_{0};  // the only core that runs it; changes while it is current or not yet started
+    u64 affinity_ = ~u64{0};
+    Deadline wake_at_ = kNoDeadline;
+    bool timed_out_ = false;
+    ListLink<Thread> run_link_;
+    ListLink<Thread> sleep_link_;
+};
+
+}  // namespace tollgate

@@ -1,0 +1,84 @@
+// The two tables. An adapter made from each handler's signature turns raw arguments into typed ones and a Result into -errno; nothing
+// else in the kernel does.
+#include "syscall/dispatch.h"
+
+#include "debug/log.h"
+#include "lib/atomic.h"
+#include "lib/result.h"
+#include "syscall/handlers.h"
+
+#include <utility>
+
+namespace tollgate {
+namespace {
+
+template <class T>
+T argument_as(u64 raw) {
+    if constexpr (requires(T t) { t.address(); })
+        return T{raw};
+    else
+        return static_cast<T>(raw);
+}
+
+template <auto Handler>
+struct Adapter;
+template <class... A, Result<u64> (*Handler)(Caller&, A...)>
+struct Adapter<Handler> {
+    static i64 enter(Caller& caller, [[maybe_unused]] const u64* arguments) {
+        return [&]<unsigned... I>(std::integer_sequence<unsigned, I...>) {
+            const Result<u64> result = Handler(caller, argument_as<A>(arguments[I])...);
+            return result.has_value() ? static_cast<i64>(*result) : -static_cast<i64>(result.error());
+        }(std::make_integer_sequence<unsigned, sizeof...(A)>{});
+    }
+};
+
+/// What a number without a handler leads to: one function a number, so that the log can name it and known calls pay nothing.
+template <u64 Number>
+i64 no_such_call(Caller&, const u64*) {
+    return syscall_unknown(Number);
+}
+
+consteval u64 index_of(u64 number) {
+    return number < kLinuxNumbers ? number : kLinuxNumbers + number - api::kSysOwnFirst;
+}
+
+template <u64... Linux, u64... Own>
+consteval SyscallTable empty_table(std::integer_sequence<u64, Linux...>, std::integer_sequence<u64, Own...>) {
+    return {{no_such_call<Linux>..., no_such_call<api::kSysOwnFirst + Own>...}};
+}
+
+consteval SyscallTable make_table(Route route) {
+    SyscallTable table = empty_table(std::make_integer_sequence<u64, kLinuxNumbers>{}, std::make_integer_sequence<u64, kOwnNumbers>{});
+    constexpr unsigned Trap = 1, TrapAndPage = 3;
+#define SYSCALL(number, name, routes) \
+    if ((routes) & static_cast<unsigned>(route)) table.entries[index_of(number)] = Adapter<&sys_##name>::enter;
+#include "syscall/table.def"
+#undef SYSCALL
+    return table;
+}
+
+// A number that stands twice in table.def is two enumerators of one name.
+#define SYSCALL(number, name, routes) kNumberTaken_##number,
+enum { 
+#include "syscall/table.def"
+};
+#undef SYSCALL
+
+/// One bit a number that has been logged; the last is for all numbers beyond the table.
+constinit Atomic<u64> logged[(kLinuxNumbers + kOwnNumbers) / 64 + 1] = {};
+
+}  // namespace
+
+constexpr SyscallTable trap_table = make_table(Route::Trap);
+constexpr SyscallTable page_table = make_table(Route::Page);
+
+i64 syscall_unknown(u64 number) {
+    u64 index = kLinuxNumbers + kOwnNumbers;
+    if (number < kLinuxNumbers) index = number;
+    else if (number - api::kSysOwnFirst < kOwnNumbers) index = kLinuxNumbers + number - api::kSysOwnFirst;
+    const u64 bit = u64{1} << index % 64;
+    if (!(logged[index / 64].fetch_or(bit, kRelaxed) & bit)) log("system call {:#x} is not implemented: ENOSYS", number);
+    return -static_cast<i64>(Errno::NoSys);
+}
+
+}  // namespace tollgate
