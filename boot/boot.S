@@ -122,6 +122,14 @@ boot64_high:
     movq $boot_stack_top, %rsp
     // A CPU block from the first C++ instruction on: the stack protector reads %gs:40.
     movq $boot_cpu_block, %rax
+    movq %rax, (%rax)                           // Cpu::self
+    movq %rax, %rcx
+    rdtsc
+    shlq $32, %rdx
+    xorq %rdx, %rax
+    xorb %al, %al                               // a zero byte ends string overflows
+    movq %rax, CPU_STACK_GUARD(%rcx)
+    movq %rcx, %rax
     movq %rax, %rdx
     shrq $32, %rdx
     movl $0xc0000101, %ecx                      // IA32_GS_BASE

@@ -18,6 +18,7 @@ void emit_offsets() {
     DEFINE(CPU_KERNEL_STACK, offsetof(Cpu, kernel_stack));
     DEFINE(CPU_KERNEL_CR3, offsetof(Cpu, kernel_cr3));
     DEFINE(CPU_USER_CR3, offsetof(Cpu, user_cr3));
+    DEFINE(CPU_STACK_GUARD, offsetof(Cpu, stack_guard));
     DEFINE(CPU_CALLER, offsetof(Cpu, caller));
     DEFINE(CPU_WORK, offsetof(Cpu, work));
     DEFINE(CPU_MDS_SELECTOR, offsetof(Cpu, mds_selector));

@@ -24,7 +24,7 @@ extern "C" void int80_entry();
 constinit PhysAddr idt;  // one page for all CPUs; boot only
 
 /// CR4 as CPUID allows, SYSCALL, vector registers, APIC. On the CPU itself.
-[[gnu::optimize("no-stack-protector")]] void initialise_cpu(Cpu& cpu) {
+void initialise_cpu(Cpu& cpu) {
     area_load(cpu);
     u64 cr4 = x86::read_cr4();
     if (cpu_features.smep && !mutant(Mutant::Smep)) cr4 |= x86::kCr4Smep;

@@ -58,7 +58,7 @@ Cpu& area_prepare(u64 base, unsigned number) {
     cpu.number = number;
     cpu.entry_stack = base + kAreaEntryStackTop;
     cpu.mds_selector = kKernelData;
-    cpu.stack_guard = (x86::rdtsc() * 0x9e3779b97f4a7c15) & ~u64{0xff};  // a zero byte ends string overflows
+    cpu.stack_guard = this_cpu().stack_guard;  // one canary for all: functions are switched away from here and go on there
 
     auto* tss = reinterpret_cast<Tss*>(base + kAreaGdtTss + kTssOffset);
     tss->rsp[0] = base + kAreaEntryStackTop;
@@ -92,7 +92,7 @@ void idt_fill(void* page, void (*int80_handler)()) {
     }
 }
 
-[[gnu::optimize("no-stack-protector")]] void area_load(Cpu& cpu) {
+void area_load(Cpu& cpu) {
     const u64 base = reinterpret_cast<u64>(&cpu) - kAreaCpu;
     const TableRegister gdt{16 * 8 - 1, base + kAreaGdtTss}, idt{4095, base + kAreaIdt};
     asm volatile("lgdt %0" ::"m"(gdt));

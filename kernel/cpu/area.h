@@ -9,7 +9,7 @@ namespace tollgate {
 Cpu& area_prepare(u64 base, unsigned number);
 /// The gates of all 256 vectors, into one page that every area maps read-only. `int80_handler`: the int 0x80 gate's entry.
 void idt_fill(void* page, void (*int80_handler)());
-/// Loads GDT, TSS, IDT, segment registers and GS of this CPU. Interrupts are off. The caller must not use the stack protector across it.
+/// Loads GDT, TSS, IDT, segment registers and GS of this CPU. Interrupts are off.
 void area_load(Cpu& cpu);
 
 }  // namespace tollgate
