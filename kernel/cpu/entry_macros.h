@@ -39,15 +39,14 @@
     popq %rcx
 .endm
 
-// With rsp at TrapFrame::args: restores all but rsp's own word.
-.macro POP_ARGS_AND_RAX
+// With rsp at TrapFrame::args: restores them; rsp then points at TrapFrame::rax.
+.macro POP_ARGS
     popq %rdi
     popq %rsi
     popq %rdx
     popq %r10
     popq %r8
     popq %r9
-    popq %rax
 .endm
 
 // The state that C++ relies on whatever user code had: DF = 0 for string operations [System V ABI], AC = 0 so that SMAP bites.

@@ -116,7 +116,8 @@ interrupt_from_kernel:
     call trap_from_kernel
 restore_kernel:
     POP_DOWN_TO_ARGS
-    POP_ARGS_AND_RAX
+    POP_ARGS
+    popq %rax
     addq $16, %rsp
     iretq
 

@@ -15,14 +15,15 @@
 user_copy:
     PATCH(PATCH_SMAP, stac)
     movq %rdx, %rcx
+    andl $7, %edx                               // bytes after the last whole word
     shrq $3, %rcx
+    leaq (%rsi, %rcx, 8), %rsi
+    leaq (%rdi, %rcx, 8), %rdi
+    negq %rcx                                   // counts up to 0
     jz 2f
-1:  movq (%rsi), %rax
-10: movq %rax, (%rdi)
-    addq $8, %rsi
-    addq $8, %rdi
-    subq $8, %rdx
-    decq %rcx
+1:  movq (%rsi, %rcx, 8), %rax
+10: movq %rax, (%rdi, %rcx, 8)
+    incq %rcx
     jnz 1b
 2:  testq %rdx, %rdx
     jz 4f
@@ -33,7 +34,8 @@ user_copy:
     decq %rdx
     jnz 3b
 4:  PATCH(PATCH_SMAP, clac)
-    movq %rdx, %rax
+    negq %rcx
+    leaq (%rdx, %rcx, 8), %rax
     ret
     FIXUP 1b, 4b
     FIXUP 10b, 4b

@@ -45,8 +45,8 @@ native_entry:
     incq %gs:CPU_RETURN_SYSRET
     PATCH(PATCH_MDS, verw %gs:CPU_MDS_SELECTOR)
     addq $FRAME_ARGS, %rsp
-    POP_ARGS_AND_RAX
-    movq FRAME_RSP - FRAME_VECTOR(%rsp), %rsp   // the user's: no push or call from here on
+    POP_ARGS
+    movq FRAME_RSP - FRAME_RAX(%rsp), %rsp      // the user's: no push or call from here on
     PATCH(PATCH_PTI, movq %rax, %gs:CPU_SCRATCH; movq %gs:CPU_USER_CR3, %rax; movq %rax, %cr3; movq %gs:CPU_SCRATCH, %rax)
     swapgs
     .global native_sysretq
@@ -54,6 +54,7 @@ native_sysretq:
     sysretq
 
 native_slow:
+    movq %rax, FRAME_RAX(%rsp)
     movq FRAME_RIP(%rsp), %rcx
     movq %rcx, FRAME_RCX(%rsp)
     movq FRAME_RFLAGS(%rsp), %r11

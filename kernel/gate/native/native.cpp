@@ -12,10 +12,11 @@ namespace tollgate {
 extern "C" void native_entry();
 extern "C" void native_compat_entry();
 
-extern "C" void native_syscall(TrapFrame* frame) {
+/// The result, which entry.S puts into the frame if it has to go the slow way. A tail call: no frame of its own.
+extern "C" i64 native_syscall(TrapFrame* frame) {
     Caller* caller;
     asm volatile("movq %%gs:%c1, %0" : "=r"(caller) : "i"(__builtin_offsetof(Cpu, caller)));
-    frame->rax = static_cast<u64>(syscall_dispatch(*caller, frame->rax, frame->args, trap_table));
+    return syscall_dispatch(*caller, frame->rax, frame->args, trap_table);
 }
 
 void native_initialise_cpu() {
