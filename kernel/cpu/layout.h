@@ -35,7 +35,11 @@ inline constexpr u64 kAreaDfStackTop = 0x10000;     // 3 pages: IST 3
 inline constexpr u64 kAreaMcStackTop = 0x14000;     // 3 pages: IST 4
 inline constexpr u64 kAreaDbStackTop = 0x18000;     // 3 pages: IST 5
 
-/// Kernel stacks: 16 KiB, one guard page below.
+/// Kernel stacks, one guard page below. Frames are larger with the undefined-behaviour checks.
+#ifdef TOLLGATE_UBSAN
+inline constexpr u64 kKernelStackSize = 64 * 1024;
+#else
 inline constexpr u64 kKernelStackSize = 16 * 1024;
+#endif
 
 }  // namespace tollgate
