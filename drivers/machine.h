@@ -1,14 +1,15 @@
-// Small devices of the virtual machine: the way out, the result channel, the legacy interrupt controller, the clock chips.
+// Small devices of the virtual machine: the way out, the result channel, the legacy interrupt controller, the clock
+// chips.
 #pragma once
 
-#include "lib/types.h"
 #include "lib/string_view.h"
+#include "lib/types.h"
 
 namespace tollgate::machine {
 
 enum class Verdict : u8 { Pass = 0x10, Fail = 0x11, Panic = 0x12 };
-/// Prints "TOLLGATE EXIT ..." and ends QEMU with status 33, 35 or 37 (isa-debug-exit at port 0xf4), or Bochs (port 0x8900). Halts if
-/// there is neither.
+/// Prints "TOLLGATE EXIT ..." and ends QEMU with status 33, 35 or 37 (isa-debug-exit at port 0xf4), or Bochs (port
+/// 0x8900). Halts if there is neither.
 [[noreturn]] void end(Verdict verdict);
 
 /// Bytes to QEMU's isa-debugcon and Bochs' port 0xe9: where result files go.
@@ -23,4 +24,4 @@ u64 measure_tsc_hz();
 /// Seconds since 1970 from the CMOS clock [MC146818A]; 0 if it gives nonsense.
 u64 read_rtc();
 
-}  // namespace tollgate::machine
+} // namespace tollgate::machine

@@ -6,9 +6,10 @@
 namespace tollgate::serial {
 
 void initialise();
-/// Writes with "\n" as "\r\n". Gives up on a character after a bounded wait, so that a machine without the port still runs.
+/// Writes with "\n" as "\r\n". Gives up on a character after a bounded wait, so that a machine without the port still
+/// runs.
 void write(StringView text);
 /// Waits (bounded) until the last character has left.
 void drain();
 
-}  // namespace tollgate::serial
+} // namespace tollgate::serial

@@ -1,12 +1,13 @@
-// Compiled to assembly only, never linked: each line becomes a #define in asm_offsets.h, so that no number is known to both languages.
+// Compiled to assembly only, never linked: each line becomes a #define in asm_offsets.h, so that no number is known to
+// both languages.
+#include "api/fastcall.h"
+#include "api/numbers.h"
 #include "cpu/cpu.h"
 #include "cpu/layout.h"
 #include "cpu/segments.h"
 #include "cpu/smp.h"
 #include "cpu/trap_frame.h"
 #include "lib/boot_protocol.h"
-#include "api/numbers.h"
-#include "api/fastcall.h"
 #include "syscall/dispatch.h"
 
 #define DEFINE(name, value) asm volatile("\n#define " #name " %c0 //@" ::"i"(static_cast<long>(value)))

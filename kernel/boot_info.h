@@ -1,4 +1,5 @@
-// From what the boot loader left to a BootInfo and the ACPI tables. Runs on the boot page tables, which map the first 4 GiB.
+// From what the boot loader left to a BootInfo and the ACPI tables. Runs on the boot page tables, which map the first 4
+// GiB.
 #pragma once
 
 #include "lib/acpi.h"
@@ -12,4 +13,4 @@ const BootInfo& read_boot_info(BootProtocol protocol, PhysAddr information);
 /// The MADT's CPUs, or this CPU alone if there is no ACPI (said in the log).
 const AcpiInfo& read_acpi(const BootInfo& info);
 
-}  // namespace tollgate
+} // namespace tollgate

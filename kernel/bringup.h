@@ -11,4 +11,4 @@ void bring_up_boot_cpu(const AcpiInfo& acpi);
 /// Starts all others of the MADT, one after the other; one that does not come is reported and left out.
 void bring_up_others(const AcpiInfo& acpi);
 
-}  // namespace tollgate
+} // namespace tollgate

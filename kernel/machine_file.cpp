@@ -38,10 +38,10 @@ void write_machine_file(Sink& sink) {
     flag("rdpid", f.rdpid);
     format_to(sink, "cpus={}\nworkers={}\ntsc_hz={}\n", cpu_count(), sched::worker_count(), clock_tsc_hz());
     format_to(sink, "flexsc_spin_us={}\n", options->flexsc_spin_us);
-    format_to(sink, "cpu_vendor={}\ncpu_model={}\nhypervisor={}\n", f.vendor, StringView(f.model, strnlen(f.model, 48)).trimmed(),
-              f.hypervisor ? f.hypervisor_name : "none");
-    format_to(sink, "kernel_commit={}\nkernel_compiler={}\nkernel_flags={}\nmutant={}\n", kVersionCommit, kVersionCompiler, kVersionFlags,
-              options->mutant);
+    format_to(sink, "cpu_vendor={}\ncpu_model={}\nhypervisor={}\n", f.vendor,
+              StringView(f.model, strnlen(f.model, 48)).trimmed(), f.hypervisor ? f.hypervisor_name : "none");
+    format_to(sink, "kernel_commit={}\nkernel_compiler={}\nkernel_flags={}\nmutant={}\n", kVersionCommit,
+              kVersionCompiler, kVersionFlags, options->mutant);
 }
 
-}  // namespace tollgate
+} // namespace tollgate

@@ -9,4 +9,4 @@ namespace tollgate {
 void machine_file_use(const Options& boot_options);
 void write_machine_file(Sink& sink);
 
-}  // namespace tollgate
+} // namespace tollgate

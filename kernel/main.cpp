@@ -34,9 +34,12 @@ constinit Bytes archive;
 
 bool resolve_page_fault(u64 address, u64 error) {
     AddressSpace* space = sched::current().space();
-    if (space == nullptr) return false;
+    if (space == nullptr)
+        return false;
     using Access = AddressSpace::FaultAccess;
-    return space->handle_fault(address, error & kPfFetch ? Access::Execute : error & kPfWrite ? Access::Write : Access::Read);
+    return space->handle_fault(address, error & kPfFetch   ? Access::Execute
+                                        : error & kPfWrite ? Access::Write
+                                                           : Access::Read);
 }
 
 void kill_for_exception(TrapFrame& frame, u64 address) {
@@ -44,40 +47,59 @@ void kill_for_exception(TrapFrame& frame, u64 address) {
     switch (frame.vector) {
     case kVectorDe:
     case kVectorMf:
-    case kVectorXm: signal = task::kSigFpe; break;
+    case kVectorXm:
+        signal = task::kSigFpe;
+        break;
     case kVectorDb:
-    case kVectorBp: signal = task::kSigTrap; break;
-    case kVectorUd: signal = task::kSigIll; break;
-    case kVectorAc: signal = task::kSigBus; break;
-    default: break;
+    case kVectorBp:
+        signal = task::kSigTrap;
+        break;
+    case kVectorUd:
+        signal = task::kSigIll;
+        break;
+    case kVectorAc:
+        signal = task::kSigBus;
+        break;
+    default:
+        break;
     }
     task::user_fault(frame, signal, exception_name(frame.vector), address);
 }
 
 void report_fastcall_fault(TrapFrame& frame, u64 vector, u64) {
-    log("{} in a fastcall of process {}: the call returns -EFAULT", exception_name(vector), sched::current().caller->process->id());
+    log("{} in a fastcall of process {}: the call returns -EFAULT", exception_name(vector),
+        sched::current().caller->process->id());
     (void)frame;
 }
 
-void kill_for_bad_frame(TrapFrame& frame) { task::user_fault(frame, task::kSigSegv, "return to an address that is not user code's"); }
+void kill_for_bad_frame(TrapFrame& frame) {
+    task::user_fault(frame, task::kSigSegv, "return to an address that is not user code's");
+}
 
 // ---- the end ----
 
 void stop_others() {
     for (unsigned n = 0; n < cpu_count(); ++n)
-        if (n != this_cpu().number && cpu_by_number(n).online.load(kAcquire)) apic::send_nmi(cpu_by_number(n).apic_id);
+        if (n != this_cpu().number && cpu_by_number(n).online.load(kAcquire))
+            apic::send_nmi(cpu_by_number(n).apic_id);
 }
 
 void describe_running(Sink& sink) {
     const Cpu& cpu = this_cpu();
-    if (cpu.current == nullptr) return format_to(sink, "running: boot\n");
+    if (cpu.current == nullptr)
+        return format_to(sink, "running: boot\n");
     format_to(sink, "running: thread {}", cpu.current->name());
-    if (cpu.current->caller == nullptr) return format_to(sink, ", a kernel thread\n");
+    if (cpu.current->caller == nullptr)
+        return format_to(sink, ", a kernel thread\n");
     const TrapFrame& frame = cpu.current->user_frame();
-    format_to(sink, ", process {} [{}], entered by ", cpu.current->caller->process->name(), cpu.current->caller->process->id());
-    if (frame.vector == kVectorSyscall) format_to(sink, "the native gate, call {}\n", frame.error);
-    else if (frame.vector == kVectorInt80) format_to(sink, "the int 0x80 gate, call {}\n", frame.error);
-    else format_to(sink, "{}\n", exception_name(frame.vector));
+    format_to(sink, ", process {} [{}], entered by ", cpu.current->caller->process->name(),
+              cpu.current->caller->process->id());
+    if (frame.vector == kVectorSyscall)
+        format_to(sink, "the native gate, call {}\n", frame.error);
+    else if (frame.vector == kVectorInt80)
+        format_to(sink, "the int 0x80 gate, call {}\n", frame.error);
+    else
+        format_to(sink, "{}\n", exception_name(frame.vector));
 }
 
 void connect_layers() {
@@ -105,7 +127,8 @@ void connect_layers() {
 
 template <class R>
 void require(const R& result, const char* what) {
-    if (!result.has_value()) panic("{}: {}", what, result.error());
+    if (!result.has_value())
+        panic("{}: {}", what, result.error());
 }
 
 void build_file_tree() {
@@ -120,7 +143,8 @@ void build_file_tree() {
 Result<Ref<FileTable>> console_files() {
     Ref<FileTable> files = TRY(make_ref<FileTable>());
     Ref<OpenFile> console = TRY(fs::open(nullptr, nullptr, "/dev/console", kOpenReadWrite));
-    for (int descriptor = 0; descriptor < 3; ++descriptor) (void)TRY(files->add(console, false));
+    for (int descriptor = 0; descriptor < 3; ++descriptor)
+        (void)TRY(files->add(console, false));
     return files;
 }
 
@@ -130,7 +154,8 @@ Result<int> run_init() {
     size_t count = 1;
     for (Words words(options->init_arguments); count < kMaxArguments;) {
         const auto word = words.next();
-        if (!word) break;
+        if (!word)
+            break;
         arguments[count++] = unquoted(*word);
     }
     static constexpr StringView kEnvironment[] = {"PATH=/bin", "HOME=/", "TERM=dumb"};
@@ -142,19 +167,23 @@ Result<int> run_init() {
 
 void main_thread(void*) {
     x86::sti();
-    if (options->run_kernel_tests) machine::end(run_kernel_tests() ? machine::Verdict::Pass : machine::Verdict::Fail);
+    if (options->run_kernel_tests)
+        machine::end(run_kernel_tests() ? machine::Verdict::Pass : machine::Verdict::Fail);
     const Result<int> status = run_init();
-    if (!status.has_value()) panic("init program {}: {}; is it in the archive (-initrd)?", options->init, status.error());
-    if (*status != 0) log("init program {} ended with wait status {:#x}", options->init, *status);
+    if (!status.has_value())
+        panic("init program {}: {}; is it in the archive (-initrd)?", options->init, status.error());
+    if (*status != 0)
+        log("init program {} ended with wait status {:#x}", options->init, *status);
     machine::end(*status == 0 ? machine::Verdict::Pass : machine::Verdict::Fail);
 }
 
-}  // namespace
+} // namespace
 
 extern "C" [[noreturn]] void kernel_main(BootProtocol protocol, u64 information) {
     serial::initialise();
     log_set_console(serial::write);
-    set_panic_hooks({.stop_others = nullptr, .end = [] { machine::end(machine::Verdict::Panic); }, .describe = nullptr});
+    set_panic_hooks(
+        {.stop_others = nullptr, .end = [] { machine::end(machine::Verdict::Panic); }, .describe = nullptr});
     cpu_detect();
     const BootInfo& info = read_boot_info(protocol, PhysAddr{information});
     options = &read_options(info.command_line);
@@ -169,18 +198,20 @@ extern "C" [[noreturn]] void kernel_main(BootProtocol protocol, u64 information)
     connect_layers();
     bring_up_boot_cpu(acpi);
     bring_up_others(acpi);
-    set_panic_hooks({.stop_others = stop_others, .end = [] { machine::end(machine::Verdict::Panic); }, .describe = describe_running});
+    set_panic_hooks({.stop_others = stop_others,
+                     .end = [] { machine::end(machine::Verdict::Panic); },
+                     .describe = describe_running});
     sched::set_roles(static_cast<unsigned>(options->flexsc_workers));
     require(fastcall::initialise(), "fastcall stacks");
     machine_file_use(*options);
     build_file_tree();
     require(flexsc::start_workers(options->flexsc_spin_us), "FlexSC workers");
-    log("{} CPUs ({} workers), {} MiB free, pti={}, TSC {} MHz", cpu_count(), sched::worker_count(), frames::free_count() >> 8,
-        options->pti ? "on" : "off", clock_tsc_hz() / 1'000'000);
+    log("{} CPUs ({} workers), {} MiB free, pti={}, TSC {} MHz", cpu_count(), sched::worker_count(),
+        frames::free_count() >> 8, options->pti ? "on" : "off", clock_tsc_hz() / 1'000'000);
     const Result<Ref<Thread>> main = Thread::create("main", main_thread, nullptr);
     require(main, "the main thread");
     sched::start(**main);
     sched::run_idle();
 }
 
-}  // namespace tollgate
+} // namespace tollgate

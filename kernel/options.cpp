@@ -11,28 +11,34 @@ namespace {
 constinit Options options;
 constinit Cmdline command_line;
 
-constexpr const char* kKnown[] = {"init", "accel", "mitigations", "pti", "mds", "spectre", "clear_regs", "flexsc.workers",
-                                  "flexsc.spin_us", "test", "mutant"};
+constexpr const char* kKnown[] = {"init",       "accel",          "mitigations",    "pti",  "mds",   "spectre",
+                                  "clear_regs", "flexsc.workers", "flexsc.spin_us", "test", "mutant"};
 
 bool on_off(StringView key, bool otherwise) {
     const auto value = command_line.get(key);
-    if (!value) return otherwise;
-    if (*value == "on" || *value == "1" || *value == "") return true;
-    if (*value == "off" || *value == "0") return false;
+    if (!value)
+        return otherwise;
+    if (*value == "on" || *value == "1" || *value == "")
+        return true;
+    if (*value == "off" || *value == "0")
+        return false;
     panic("option {}={}: say on or off", key, *value);
 }
 
 u64 number(StringView key, u64 otherwise) {
     const Result<u64> value = command_line.get_u64(key);
-    if (value.has_value()) return *value;
-    if (value.error() == Errno::NoEnt) return otherwise;
+    if (value.has_value())
+        return *value;
+    if (value.error() == Errno::NoEnt)
+        return otherwise;
     panic("option {}={}: not a number", key, *command_line.get(key));
 }
 
 void choose_mitigations() {
     const StringView level = command_line.get("mitigations").value_or("auto");
     const bool automatic = level == "auto", all = level == "all";
-    if (!automatic && !all && level != "off") panic("option mitigations={}: say off, auto or all", level);
+    if (!automatic && !all && level != "off")
+        panic("option mitigations={}: say off, auto or all", level);
     // `auto` asks the CPU, like Linux: the page-table switch against Meltdown, verw against MDS.
     options.pti = on_off("pti", all || (automatic && cpu_features.meltdown));
     options.mds = on_off("mds", all || (automatic && cpu_features.mds && cpu_features.md_clear));
@@ -43,25 +49,37 @@ void choose_mitigations() {
 PatchSet patch_set() {
     const auto bit = [](unsigned feature) { return PatchSet{1} << feature; };
     PatchSet set = 0;
-    if (options.pti) set |= bit(PATCH_PTI);
-    if (cpu_features.smap && !mutant(Mutant::Smap)) set |= bit(PATCH_SMAP);
-    if (options.mds) set |= bit(PATCH_MDS);
-    if (options.spectre) set |= bit(PATCH_SPECTRE);
-    if (options.clear_registers) set |= bit(PATCH_CLEAR);
-    if (!mutant(Mutant::SysretRip)) set |= bit(GUARD_SYSRET_RIP);
-    if (!mutant(Mutant::SysretFlags)) set |= bit(GUARD_SYSRET_FLAGS);
-    if (!mutant(Mutant::Clac)) set |= bit(GUARD_ENTRY_CLAC);
-    if (!mutant(Mutant::Cld)) set |= bit(GUARD_CLD);
-    if (!mutant(Mutant::FastcallIndex)) set |= bit(GUARD_FASTCALL_INDEX);
+    if (options.pti)
+        set |= bit(PATCH_PTI);
+    if (cpu_features.smap && !mutant(Mutant::Smap))
+        set |= bit(PATCH_SMAP);
+    if (options.mds)
+        set |= bit(PATCH_MDS);
+    if (options.spectre)
+        set |= bit(PATCH_SPECTRE);
+    if (options.clear_registers)
+        set |= bit(PATCH_CLEAR);
+    if (!mutant(Mutant::SysretRip))
+        set |= bit(GUARD_SYSRET_RIP);
+    if (!mutant(Mutant::SysretFlags))
+        set |= bit(GUARD_SYSRET_FLAGS);
+    if (!mutant(Mutant::Clac))
+        set |= bit(GUARD_ENTRY_CLAC);
+    if (!mutant(Mutant::Cld))
+        set |= bit(GUARD_CLD);
+    if (!mutant(Mutant::FastcallIndex))
+        set |= bit(GUARD_FASTCALL_INDEX);
     return set;
 }
 
 void choose_mutant() {
     const auto name = command_line.get("mutant");
-    if (!name || *name == "none") return;
+    if (!name || *name == "none")
+        return;
 #ifdef TOLLGATE_TESTS
     active_mutant = mutant_by_name(*name);
-    if (active_mutant == Mutant::None) panic("option mutant={}: no such mutant", *name);
+    if (active_mutant == Mutant::None)
+        panic("option mutant={}: no such mutant", *name);
     options.mutant = *name;
     log("mutant {}: a guard is missing, on purpose", *name);
 #else
@@ -69,13 +87,14 @@ void choose_mutant() {
 #endif
 }
 
-}  // namespace
+} // namespace
 
 const Options& read_options(StringView text) {
     command_line = Cmdline(text);
     command_line.for_each([](const CmdlineOption& option) {
         for (const char* known : kKnown)
-            if (option.key == known) return;
+            if (option.key == known)
+                return;
         log("unknown option {} ignored", option.key);
     });
     options.init = command_line.get("init").value_or(options.init);
@@ -87,10 +106,11 @@ const Options& read_options(StringView text) {
     options.flexsc_spin_us = number("flexsc.spin_us", options.flexsc_spin_us);
     options.run_kernel_tests = command_line.get("test").value_or("") == "kernel";
 #ifndef TOLLGATE_TESTS
-    if (options.run_kernel_tests) panic("option test=kernel: this kernel has no tests; build/kernel/tollgate-test.elf has");
+    if (options.run_kernel_tests)
+        panic("option test=kernel: this kernel has no tests; build/kernel/tollgate-test.elf has");
 #endif
     options.patches = patch_set();
     return options;
 }
 
-}  // namespace tollgate
+} // namespace tollgate

@@ -8,17 +8,17 @@ namespace tollgate {
 
 struct Options {
     StringView init = "/bin/bench";
-    StringView init_arguments;   ///< as written after " -- "
-    StringView accel = "tcg";    ///< what the runner says it runs on: icount, tcg, kvm, bochs
+    StringView init_arguments; ///< as written after " -- "
+    StringView accel = "tcg";  ///< what the runner says it runs on: icount, tcg, kvm, bochs
     bool pti = false, mds = false, spectre = false, clear_registers = false;
     u64 flexsc_workers = 0;
     u64 flexsc_spin_us = 50;
     bool run_kernel_tests = false;
-    PatchSet patches = 0;        ///< what the mitigations and the CPU's features amount to
+    PatchSet patches = 0; ///< what the mitigations and the CPU's features amount to
     StringView mutant = "none";
 };
 
 /// Needs cpu_detect(). Says what it does not know; panics on a value that makes no sense.
 const Options& read_options(StringView command_line);
 
-}  // namespace tollgate
+} // namespace tollgate

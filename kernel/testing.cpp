@@ -17,7 +17,7 @@ void print(FormatString<std::type_identity_t<Args>...> text, const Args&... args
     console_write(line.view());
 }
 
-}  // namespace
+} // namespace
 
 void test_check_passed() { ++checks; }
 
@@ -43,4 +43,4 @@ bool run_kernel_tests() {
     return failed_tests == 0 && count != 0;
 }
 
-}  // namespace tollgate
+} // namespace tollgate

@@ -6,4 +6,4 @@ namespace tollgate {
 /// True if every test passed. False in a kernel without tests.
 bool run_kernel_tests();
 
-}  // namespace tollgate
+} // namespace tollgate

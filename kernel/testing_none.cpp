@@ -5,4 +5,4 @@ namespace tollgate {
 
 bool run_kernel_tests() { return false; }
 
-}  // namespace tollgate
+} // namespace tollgate

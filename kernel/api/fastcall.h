@@ -43,4 +43,4 @@ inline constexpr unsigned kFastcallArraySlotSize = 64;
 
 inline constexpr const char* kFastcallDevice = "/dev/fastcall-examples";
 
-}  // namespace tollgate::api
+} // namespace tollgate::api

@@ -11,7 +11,8 @@ inline constexpr unsigned kSysFastcall = 442;
 inline constexpr unsigned kSysFlexscRegister = 4096;
 /// flexsc_wait(): executes or waits for submitted entries; the number of entries now done, or -errno.
 inline constexpr unsigned kSysFlexscWait = 4097;
-/// copy64(const void* source): copies 64 bytes from the caller into a kernel buffer; 0 or -EFAULT. The comparison's "64-byte copy".
+/// copy64(const void* source): copies 64 bytes from the caller into a kernel buffer; 0 or -EFAULT. The comparison's
+/// "64-byte copy".
 inline constexpr unsigned kSysCopy64 = 4098;
 /// null(): returns 0 and does nothing else. The comparison's empty call.
 inline constexpr unsigned kSysNull = 4099;
@@ -22,4 +23,4 @@ inline constexpr unsigned kSysProbe = 4100;
 inline constexpr unsigned kSysOwnFirst = 4096;
 inline constexpr unsigned kSysOwnEnd = 4112;
 
-}  // namespace tollgate::api
+} // namespace tollgate::api

@@ -1,5 +1,6 @@
-// The test instrument: system call 4100 of the kernel built with tests. It does to the calling thread what only a debugger, a
-// broken driver or a bug would do, so that ring-3 tests can attack the return paths and faults from a known state.
+// The test instrument: system call 4100 of the kernel built with tests. It does to the calling thread what only a
+// debugger, a broken driver or a bug would do, so that ring-3 tests can attack the return paths and faults from a known
+// state.
 #pragma once
 
 #include <cstdint>
@@ -8,32 +9,32 @@ namespace tollgate::api {
 
 /// probe(operation, a, b). Unknown operations return -EINVAL.
 enum class Probe : std::uint64_t {
-    SetReturnRip = 1,      ///< a: the RIP that this call returns to
-    SetReturnFlags = 2,    ///< a: the RFLAGS that this call returns with (the kernel keeps only what user code may set)
-    SetReturnCs = 3,       ///< a: the CS of the saved frame; the kernel pins it
-    SetReturnSs = 4,       ///< a: the SS of the saved frame; the kernel pins it
-    SetReturnRsp = 5,      ///< a: the RSP that this call returns with
-    ReadFlags = 10,        ///< returns RFLAGS as the handler runs
-    ReadUserNoStac = 11,   ///< a: user address, read without stac; with SMAP the kernel must fault (panic)
-    ExecUser = 12,         ///< a: user address, jumped to in ring 0; with SMEP the kernel must fault (panic)
-    OverflowStack = 13,    ///< recurses until the guard page (panic)
-    WriteKernelText = 14,  ///< writes to its own text (panic)
-    NullDereference = 15,  ///< reads address 8 in the kernel (panic)
-    CheckPageTables = 16,  ///< walks the caller's page tables (M1); number of violations
-    StringCopy = 17,       ///< runs an overlapping kernel memmove; 0 if it was right (E1: DF)
-    ReadCounter = 18,      ///< a: a ProbeCounter; its value summed over all CPUs
-    PoisonStack = 19,      ///< fills the unused part of the caller's kernel stack with 0xA5 (L7)
-    FreeFrames = 20,       ///< number of free page frames
-    RaiseNmi = 21,         ///< sends an NMI to the CPU with number a
-    FastcallFault = 22,    ///< registers the fastcall that faults on purpose; its index (see gate/fastcall)
-    UserExecutable = 23,   ///< a: 1 if the address is mapped executable for user code
-    StackTouch = 24,       ///< recurses a bytes deep and returns; 0
+    SetReturnRip = 1,     ///< a: the RIP that this call returns to
+    SetReturnFlags = 2,   ///< a: the RFLAGS that this call returns with (the kernel keeps only what user code may set)
+    SetReturnCs = 3,      ///< a: the CS of the saved frame; the kernel pins it
+    SetReturnSs = 4,      ///< a: the SS of the saved frame; the kernel pins it
+    SetReturnRsp = 5,     ///< a: the RSP that this call returns with
+    ReadFlags = 10,       ///< returns RFLAGS as the handler runs
+    ReadUserNoStac = 11,  ///< a: user address, read without stac; with SMAP the kernel must fault (panic)
+    ExecUser = 12,        ///< a: user address, jumped to in ring 0; with SMEP the kernel must fault (panic)
+    OverflowStack = 13,   ///< recurses until the guard page (panic)
+    WriteKernelText = 14, ///< writes to its own text (panic)
+    NullDereference = 15, ///< reads address 8 in the kernel (panic)
+    CheckPageTables = 16, ///< walks the caller's page tables (M1); number of violations
+    StringCopy = 17,      ///< runs an overlapping kernel memmove; 0 if it was right (E1: DF)
+    ReadCounter = 18,     ///< a: a ProbeCounter; its value summed over all CPUs
+    PoisonStack = 19,     ///< fills the unused part of the caller's kernel stack with 0xA5 (L7)
+    FreeFrames = 20,      ///< number of free page frames
+    RaiseNmi = 21,        ///< sends an NMI to the CPU with number a
+    FastcallFault = 22,   ///< registers the fastcall that faults on purpose; its index (see gate/fastcall)
+    UserExecutable = 23,  ///< a: 1 if the address is mapped executable for user code
+    StackTouch = 24,      ///< recurses a bytes deep and returns; 0
 };
 
 enum class ProbeCounter : std::uint64_t {
     ReturnSysret = 1,
     ReturnIret = 2,
-    ReturnKilled = 3,  ///< frames refused on the way to user code
+    ReturnKilled = 3, ///< frames refused on the way to user code
     CallsNative = 4,
     CallsInt80 = 5,
     CallsFlexsc = 6,
@@ -43,4 +44,4 @@ enum class ProbeCounter : std::uint64_t {
     FastcallFaults = 10,
 };
 
-}  // namespace tollgate::api
+} // namespace tollgate::api

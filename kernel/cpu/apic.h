@@ -17,7 +17,8 @@ void send_nmi(u32 apic_id);
 void send_init(u32 apic_id);
 void send_startup(u32 apic_id, u8 page);
 
-/// Learns the timer's frequency against the TSC, which must be running; nothing to do with TSC-deadline mode. Boot processor.
+/// Learns the timer's frequency against the TSC, which must be running; nothing to do with TSC-deadline mode. Boot
+/// processor.
 void calibrate_timer(u64 tsc_hz);
 /// An interrupt (kVectorTimer) at this TSC value, or soon if it is past; replaces an earlier one.
 void timer_arm(u64 tsc);
@@ -25,4 +26,4 @@ void timer_stop();
 bool uses_x2apic();
 bool uses_tsc_deadline();
 
-}  // namespace tollgate::apic
+} // namespace tollgate::apic

@@ -33,7 +33,7 @@ struct Gate {
 };
 static_assert(sizeof(Gate) == 16);
 
-constexpr u64 kTssOffset = 0x800;  // in the page of the GDT
+constexpr u64 kTssOffset = 0x800; // in the page of the GDT
 constexpr u64 kFaultIst = 1, kNmiIst = 2, kDfIst = 3, kMcIst = 4, kDbIst = 5;
 
 constexpr u64 kCode64 = 0x00af9b000000ffff, kData = 0x00cf93000000ffff, kDpl3 = u64{3} << 45;
@@ -42,15 +42,20 @@ extern "C" const u8 trap_stubs[];
 
 constexpr u8 ist_of(unsigned vector) {
     switch (vector) {
-    case kVectorNmi: return kNmiIst;
-    case kVectorDf: return kDfIst;
-    case kVectorMc: return kMcIst;
-    case kVectorDb: return kDbIst;
-    default: return vector < 32 ? kFaultIst : 0;
+    case kVectorNmi:
+        return kNmiIst;
+    case kVectorDf:
+        return kDfIst;
+    case kVectorMc:
+        return kMcIst;
+    case kVectorDb:
+        return kDbIst;
+    default:
+        return vector < 32 ? kFaultIst : 0;
     }
 }
 
-}  // namespace
+} // namespace
 
 Cpu& area_prepare(u64 base, unsigned number) {
     Cpu& cpu = *reinterpret_cast<Cpu*>(base + kAreaCpu);
@@ -58,7 +63,8 @@ Cpu& area_prepare(u64 base, unsigned number) {
     cpu.number = number;
     cpu.entry_stack = base + kAreaEntryStackTop;
     cpu.mds_selector = kKernelData;
-    cpu.stack_guard = this_cpu().stack_guard;  // one canary for all: functions are switched away from here and go on there
+    cpu.stack_guard =
+        this_cpu().stack_guard; // one canary for all: functions are switched away from here and go on there
 
     auto* tss = reinterpret_cast<Tss*>(base + kAreaGdtTss + kTssOffset);
     tss->rsp[0] = base + kAreaEntryStackTop;
@@ -67,7 +73,7 @@ Cpu& area_prepare(u64 base, unsigned number) {
     tss->ist[kDfIst - 1] = base + kAreaDfStackTop;
     tss->ist[kMcIst - 1] = base + kAreaMcStackTop;
     tss->ist[kDbIst - 1] = base + kAreaDbStackTop;
-    tss->io_map = sizeof(Tss);  // no ports for ring 3
+    tss->io_map = sizeof(Tss); // no ports for ring 3
 
     auto* gdt = reinterpret_cast<u64*>(base + kAreaGdtTss);
     const u64 tss_address = reinterpret_cast<u64>(tss);
@@ -75,9 +81,10 @@ Cpu& area_prepare(u64 base, unsigned number) {
     gdt[kKernelData / 8] = kData;
     gdt[kUserData / 8] = kData | kDpl3;
     gdt[kUserCode / 8] = kCode64 | kDpl3;
-    gdt[kTss / 8] = (sizeof(Tss) - 1) | (tss_address & 0xffffff) << 16 | u64{0x89} << 40 | (tss_address >> 24 & 0xff) << 56;
+    gdt[kTss / 8] =
+        (sizeof(Tss) - 1) | (tss_address & 0xffffff) << 16 | u64{0x89} << 40 | (tss_address >> 24 & 0xff) << 56;
     gdt[kTss / 8 + 1] = tss_address >> 32;
-    gdt[kCpuNode / 8] = (number & 0xffff) | u64{0xf1} << 40 | u64{0x40} << 48;  // read-only data, DPL 3, accessed
+    gdt[kCpuNode / 8] = (number & 0xffff) | u64{0xf1} << 40 | u64{0x40} << 48; // read-only data, DPL 3, accessed
     return cpu;
 }
 
@@ -85,10 +92,17 @@ void idt_fill(void* page, void (*int80_handler)()) {
     auto* idt = static_cast<Gate*>(page);
     for (unsigned vector = 0; vector < 256; ++vector) {
         u64 handler = reinterpret_cast<u64>(trap_stubs) + vector * 16;
-        if (vector == kVectorInt80) handler = reinterpret_cast<u64>(int80_handler);
-        const bool user = mutant(Mutant::Int80Gate) || vector == kVectorBp || vector == kVectorOf || vector == kVectorInt80;  // the rest is #GP by `int n`
-        idt[vector] = {static_cast<u16>(handler), kKernelCode, ist_of(vector), static_cast<u8>(user ? 0xee : 0x8e),
-                       static_cast<u16>(handler >> 16), static_cast<u32>(handler >> 32), 0};
+        if (vector == kVectorInt80)
+            handler = reinterpret_cast<u64>(int80_handler);
+        const bool user = mutant(Mutant::Int80Gate) || vector == kVectorBp || vector == kVectorOf ||
+                          vector == kVectorInt80; // the rest is #GP by `int n`
+        idt[vector] = {static_cast<u16>(handler),
+                       kKernelCode,
+                       ist_of(vector),
+                       static_cast<u8>(user ? 0xee : 0x8e),
+                       static_cast<u16>(handler >> 16),
+                       static_cast<u32>(handler >> 32),
+                       0};
     }
 }
 
@@ -99,12 +113,14 @@ void area_load(Cpu& cpu) {
     asm volatile("lidt %0" ::"m"(idt));
     asm volatile(
         "pushq %0\n\tleaq 1f(%%rip), %%rax\n\tpushq %%rax\n\tlretq\n"
-        "1:\tmovl %1, %%ss\n\tmovl %2, %%ds\n\tmovl %2, %%es\n\tmovl %2, %%fs\n\tmovl %2, %%gs\n\tltr %w3" ::"i"(kKernelCode),
+        "1:\tmovl %1, %%ss\n\tmovl %2, %%ds\n\tmovl %2, %%es\n\tmovl %2, %%fs\n\tmovl %2, %%gs\n\tltr %w3" ::"i"(
+            kKernelCode),
         "r"(u32{kKernelData}), "r"(0), "r"(kTss)
         : "rax", "memory");
-    x86::wrmsr(x86::kMsrGsBase, reinterpret_cast<u64>(&cpu));  // loading GS has cleared it
+    x86::wrmsr(x86::kMsrGsBase, reinterpret_cast<u64>(&cpu)); // loading GS has cleared it
     x86::wrmsr(x86::kMsrKernelGsBase, 0);
-    if (cpu_features.rdtscp || cpu_features.rdpid) x86::wrmsr(x86::kMsrTscAux, cpu.number);
+    if (cpu_features.rdtscp || cpu_features.rdpid)
+        x86::wrmsr(x86::kMsrTscAux, cpu.number);
 }
 
-}  // namespace tollgate
+} // namespace tollgate

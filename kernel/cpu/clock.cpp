@@ -10,11 +10,9 @@ namespace {
 __extension__ using u128 = unsigned __int128;
 
 // Written once before other CPUs start.
-constinit struct {
-    u64 hz, base, ns_per_tick_32, ticks_per_ns_28, realtime_ns;
-} state{};
+constinit struct { u64 hz, base, ns_per_tick_32, ticks_per_ns_28, realtime_ns; } state{};
 
-}  // namespace
+} // namespace
 
 void clock_initialise(u64 hz, u64 realtime_seconds) {
     ASSERT(hz > 0);
@@ -37,7 +35,8 @@ u64 clock_ns_to_tsc(u64 ns) {
 
 void clock_delay_us(u64 microseconds) {
     const u64 until = x86::rdtsc() + microseconds * (state.hz / 1'000'000 + 1);
-    while (x86::rdtsc() < until) x86::pause();
+    while (x86::rdtsc() < until)
+        x86::pause();
 }
 
-}  // namespace tollgate
+} // namespace tollgate

@@ -1,4 +1,5 @@
-// Time from the TSC: nanoseconds since boot, and wall time if the boot gave one. The frequency is measured once (drivers/pit.cpp).
+// Time from the TSC: nanoseconds since boot, and wall time if the boot gave one. The frequency is measured once
+// (drivers/pit.cpp).
 #pragma once
 
 #include "lib/types.h"
@@ -17,4 +18,4 @@ u64 clock_ns_to_tsc(u64 ns);
 /// Spins.
 void clock_delay_us(u64 microseconds);
 
-}  // namespace tollgate
+} // namespace tollgate

@@ -8,7 +8,7 @@ namespace {
 // Appended to by the boot processor while it starts the others; read by all.
 constinit Cpu* cpus[kMaxCpus] = {};
 constinit Atomic<unsigned> count{0};
-}  // namespace
+} // namespace
 
 unsigned cpu_count() { return count.load(kAcquire); }
 
@@ -21,8 +21,8 @@ unsigned cpu_register(Cpu& cpu) {
     const unsigned number = count.load(kRelaxed);
     ASSERT(number < kMaxCpus);
     cpus[number] = &cpu;
-    count.store(number + 1, kRelease);  // release: the entry is there before the count says so
+    count.store(number + 1, kRelease); // release: the entry is there before the count says so
     return number;
 }
 
-}  // namespace tollgate
+} // namespace tollgate

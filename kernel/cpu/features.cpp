@@ -10,10 +10,11 @@ constinit CpuFeatures cpu_features{};
 namespace {
 
 void store(char* to, u32 word) {
-    for (int i = 0; i < 4; ++i) to[i] = static_cast<char>(word >> 8 * i);
+    for (int i = 0; i < 4; ++i)
+        to[i] = static_cast<char>(word >> 8 * i);
 }
 
-}  // namespace
+} // namespace
 
 void cpu_detect() {
     CpuFeatures& f = cpu_features;
@@ -34,7 +35,7 @@ void cpu_detect() {
     f.avx = bit(one.ecx, 28);
     f.hypervisor = bit(one.ecx, 31);
 
-    u32 capabilities = 0;  // IA32_ARCH_CAPABILITIES [SDM vol 4, table 2-2]
+    u32 capabilities = 0; // IA32_ARCH_CAPABILITIES [SDM vol 4, table 2-2]
     if (basic.eax >= 7) {
         const auto seven = x86::cpuid(7);
         f.fsgsbase = bit(seven.ebx, 0);
@@ -45,9 +46,11 @@ void cpu_detect() {
         f.umip = bit(seven.ecx, 2);
         f.rdpid = bit(seven.ecx, 22);
         f.md_clear = bit(seven.edx, 10);
-        if (bit(seven.edx, 29)) capabilities = static_cast<u32>(x86::rdmsr(0x10a));
+        if (bit(seven.edx, 29))
+            capabilities = static_cast<u32>(x86::rdmsr(0x10a));
     }
-    if (f.xsave && basic.eax >= 0xd) f.xsaveopt = bit(x86::cpuid(0xd, 1).eax, 0);
+    if (f.xsave && basic.eax >= 0xd)
+        f.xsaveopt = bit(x86::cpuid(0xd, 1).eax, 0);
     const bool intel = f.vendor[0] == 'G';
     f.meltdown = intel && !bit(capabilities, 0);
     f.mds = intel && !bit(capabilities, 5);
@@ -65,7 +68,8 @@ void cpu_detect() {
             store(f.model + 16 * leaf + 12, part.edx);
         }
     }
-    if (last >= 0x80000007) f.invariant_tsc = bit(x86::cpuid(0x80000007).edx, 8);
+    if (last >= 0x80000007)
+        f.invariant_tsc = bit(x86::cpuid(0x80000007).edx, 8);
     f.physical_bits = last >= 0x80000008 ? static_cast<u8>(x86::cpuid(0x80000008).eax) : 36;
     if (f.hypervisor) {
         const auto name = x86::cpuid(0x40000000);
@@ -75,4 +79,4 @@ void cpu_detect() {
     }
 }
 
-}  // namespace tollgate
+} // namespace tollgate

@@ -1,6 +1,6 @@
-// User code's x87, SSE and AVX state. The kernel never touches those registers (-mgeneral-regs-only), so that they are saved and
-// restored only when the thread changes, and always then: lazy switching leaks (CVE-2018-3665). An area is a page, which its owner
-// provides: kFpuAreaSize bytes, 64-byte aligned, zeroed before fpu_initial_state().
+// User code's x87, SSE and AVX state. The kernel never touches those registers (-mgeneral-regs-only), so that they are
+// saved and restored only when the thread changes, and always then: lazy switching leaks (CVE-2018-3665). An area is a
+// page, which its owner provides: kFpuAreaSize bytes, 64-byte aligned, zeroed before fpu_initial_state().
 #pragma once
 
 #include "lib/types.h"
@@ -16,4 +16,4 @@ void fpu_initial_state(u8* area);
 void fpu_save(u8* area);
 void fpu_restore(const u8* area);
 
-}  // namespace tollgate
+} // namespace tollgate

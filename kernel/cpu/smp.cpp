@@ -9,7 +9,9 @@ namespace tollgate {
 
 extern "C" const u8 ap_trampoline[], ap_trampoline_end[], ap_mailbox[];
 
-void ap_prepare(void* trampoline_page) { memcpy(trampoline_page, ap_trampoline, static_cast<size_t>(ap_trampoline_end - ap_trampoline)); }
+void ap_prepare(void* trampoline_page) {
+    memcpy(trampoline_page, ap_trampoline, static_cast<size_t>(ap_trampoline_end - ap_trampoline));
+}
 
 bool ap_start(void* trampoline_page, Cpu& cpu, u64 stack_top) {
     auto* mailbox = reinterpret_cast<volatile u64*>(static_cast<u8*>(trampoline_page) + (ap_mailbox - ap_trampoline));
@@ -17,16 +19,18 @@ bool ap_start(void* trampoline_page, Cpu& cpu, u64 stack_top) {
     mailbox[1] = reinterpret_cast<u64>(&cpu);
     mailbox[2] = x86::read_cr3();
     apic::send_init(cpu.apic_id);
-    clock_delay_us(10);  // 10 ms on a real 8042-era board, but no CPU since 2010 needs more than microseconds [Linux smpboot.c says so too]
+    clock_delay_us(10); // 10 ms on a real 8042-era board, but no CPU since 2010 needs more than microseconds [Linux
+                        // smpboot.c says so too]
     for (int attempt = 0; attempt < 2; ++attempt) {
         apic::send_startup(cpu.apic_id, kApTrampoline >> 12);
         const u64 limit = x86::rdtsc() + (attempt == 0 ? cpu.tsc_hz / 5 : cpu.tsc_hz);
         while (x86::rdtsc() < limit) {
-            if (cpu.online.load(kAcquire)) return true;
+            if (cpu.online.load(kAcquire))
+                return true;
             x86::pause();
         }
     }
     return false;
 }
 
-}  // namespace tollgate
+} // namespace tollgate

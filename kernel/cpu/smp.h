@@ -10,8 +10,8 @@ inline constexpr u32 kApTrampoline = 0x8000;
 
 /// Copies the trampoline to its page, which must be mapped at `trampoline_page`.
 void ap_prepare(void* trampoline_page);
-/// Wakes the CPU with this APIC id on this stack, with GS at this block; it runs ap_main(Cpu&). Waits up to 1 s of TSC time until
-/// cpu.online. False if it did not come.
+/// Wakes the CPU with this APIC id on this stack, with GS at this block; it runs ap_main(Cpu&). Waits up to 1 s of TSC
+/// time until cpu.online. False if it did not come.
 bool ap_start(void* trampoline_page, Cpu& cpu, u64 stack_top);
 
-}  // namespace tollgate
+} // namespace tollgate

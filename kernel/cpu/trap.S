@@ -5,7 +5,7 @@
 // From user code the frame is moved to the thread's kernel stack; from the kernel, faults move it to the stack that was interrupted,
 // so that IST 1 is free again before anything can fault once more.
 
-#include "cpu/entry_macros.h"
+#include "cpu/entry_macros.inc"
 
     .section .entry.text, "ax"
 

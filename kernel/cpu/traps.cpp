@@ -31,62 +31,72 @@ void handle_interrupt(u64 vector) {
         tlb_service();
         return;
     case kVectorStop:
-        x86::halt_forever();  // another CPU panics
+        x86::halt_forever(); // another CPU panics
     default:
-        // 8259 leftovers and whatever a broken device raises: counted, acknowledged only if the APIC delivered it as an interrupt
+        // 8259 leftovers and whatever a broken device raises: counted, acknowledged only if the APIC delivered it as an
+        // interrupt
         ++cpu.counters.spurious;
-        if (vector != kVectorSpurious) apic::end_of_interrupt();
+        if (vector != kVectorSpurious)
+            apic::end_of_interrupt();
     }
 }
 
-}  // namespace
+} // namespace
 
 void set_trap_handlers(const TrapHandlers& new_handlers) { handlers = new_handlers; }
 
 extern "C" void trap_from_user(TrapFrame* frame) {
-    if (frame->vector >= 32) return handle_interrupt(frame->vector);
+    if (frame->vector >= 32)
+        return handle_interrupt(frame->vector);
     const u64 address = frame->vector == kVectorPf ? x86::read_cr2() : 0;
-    if (frame->vector == kVectorDb) asm volatile("mov %0, %%dr6" ::"r"(0xffff0ff0ull));  // sticky [SDM vol 3, 17.2.3]
-    if (frame->vector == kVectorPf && address < kUserTop && handlers.user_page_fault(address, frame->error)) return;
+    if (frame->vector == kVectorDb)
+        asm volatile("mov %0, %%dr6" ::"r"(0xffff0ff0ull)); // sticky [SDM vol 3, 17.2.3]
+    if (frame->vector == kVectorPf && address < kUserTop && handlers.user_page_fault(address, frame->error))
+        return;
     handlers.user_exception(*frame, address);
 }
 
 extern "C" void trap_from_kernel(TrapFrame* frame) {
-    if (frame->vector >= 32) return handle_interrupt(frame->vector);
+    if (frame->vector >= 32)
+        return handle_interrupt(frame->vector);
     const u64 address = frame->vector == kVectorPf ? x86::read_cr2() : 0;
     const u64 fixup = mutant(Mutant::Fixup) ? 0 : find_fixup(frame->rip);
     if (fixup != 0 && (frame->vector == kVectorPf || frame->vector == kVectorGp)) {
         // #GP: a non-canonical address, which the range check lets through only in a mutant
-        if (frame->vector == kVectorPf && address < kUserTop && handlers.user_page_fault(address, frame->error)) return;
+        if (frame->vector == kVectorPf && address < kUserTop && handlers.user_page_fault(address, frame->error))
+            return;
         frame->rip = fixup;
         return;
     }
     handlers.kernel_exception(*frame, address);
 }
 
-/// Where the frame of a kernel fault goes: below what was interrupted, if that is a usable stack. A stack that has run into its guard
-/// page is not: the fault is handled (a panic) on the fault stack itself.
+/// Where the frame of a kernel fault goes: below what was interrupted, if that is a usable stack. A stack that has run
+/// into its guard page is not: the fault is handled (a panic) on the fault stack itself.
 extern "C" u64 fault_home(TrapFrame* frame) {
     const u64 target = (frame->rsp - sizeof(TrapFrame)) & ~u64{15};
-    const bool on_stack = frame->rsp > kKernelSpace && (handlers.is_stack == nullptr || handlers.is_stack(target - 2048));
+    const bool on_stack =
+        frame->rsp > kKernelSpace && (handlers.is_stack == nullptr || handlers.is_stack(target - 2048));
     return on_stack ? target : reinterpret_cast<u64>(frame);
 }
 
-/// A fault at CPL 0 with the user's GS and CR3 (both already exchanged, the frame moved): inside a fastcall, or at the very instruction
-/// that returns to user code. For a fastcall, RCX, R11 and RSP still hold what SYSCALL or the function's prologue left there.
+/// A fault at CPL 0 with the user's GS and CR3 (both already exchanged, the frame moved): inside a fastcall, or at the
+/// very instruction that returns to user code. For a fastcall, RCX, R11 and RSP still hold what SYSCALL or the
+/// function's prologue left there.
 extern "C" void trap_in_user_state(TrapFrame* frame) {
     const u64 address = frame->vector == kVectorPf ? x86::read_cr2() : 0;
-    if (frame->rip < kFastcallSpace || mutant(Mutant::FastcallFault)) return handlers.kernel_exception(*frame, address);
+    if (frame->rip < kFastcallSpace || mutant(Mutant::FastcallFault))
+        return handlers.kernel_exception(*frame, address);
     const u64 rip = frame->rip;
     if (frame->rsp >= kFastcallStacks && frame->rsp < kFastcallHeap) {
         const u64 top = (frame->rsp & ~(kFastcallStackStride - 1)) + kFastcallStackStride;
-        frame->rsp = *reinterpret_cast<const u64*>(top - 8);  // TAKE_STACK has put the user's there
+        frame->rsp = *reinterpret_cast<const u64*>(top - 8); // TAKE_STACK has put the user's there
     }
     frame->rip = frame->rcx;
     frame->rflags = frame->r11;
-    frame->rax = static_cast<u64>(-14);  // -EFAULT
+    frame->rax = static_cast<u64>(-14); // -EFAULT
     ++this_cpu().counters.fastcall_faults;
-    cpu_request_work(kWorkFullReturn);  // the frame is checked like any edited one [threats C12]
+    cpu_request_work(kWorkFullReturn); // the frame is checked like any edited one [threats C12]
     handlers.fastcall_fault(*frame, frame->vector, rip);
 }
 
@@ -95,15 +105,17 @@ extern "C" void trap_paranoid(TrapFrame* frame) {
     switch (frame->vector) {
     case kVectorNmi:
         ++this_cpu().counters.nmis;
-        if (this_cpu().in_panic) x86::halt_forever();
+        if (this_cpu().in_panic)
+            x86::halt_forever();
         return;
     case kVectorDb:
         // A data breakpoint that hit in the kernel, or MOV SS followed by SYSCALL (CVE-2018-8897): disarm and go on.
         asm volatile("mov %0, %%dr7" ::"r"(0x400ull));
         asm volatile("mov %0, %%dr6" ::"r"(0xffff0ff0ull));
         return;
-    default: handlers.kernel_exception(*frame, 0);
+    default:
+        handlers.kernel_exception(*frame, 0);
     }
 }
 
-}  // namespace tollgate
+} // namespace tollgate

@@ -8,7 +8,8 @@ namespace tollgate {
 struct TrapHandlers {
     /// A page fault at a user address, from user code or a user copy. True if the access can be repeated now.
     bool (*user_page_fault)(u64 address, u64 error) = nullptr;
-    /// Any other exception of user code, an unresolved page fault included: ends the process. `address` is CR2 for page faults.
+    /// Any other exception of user code, an unresolved page fault included: ends the process. `address` is CR2 for page
+    /// faults.
     void (*user_exception)(TrapFrame&, u64 address) = nullptr;
     /// A fault in a fastcall: `frame` already is the caller's user frame, about to return -EFAULT.
     void (*fastcall_fault)(TrapFrame&, u64 vector, u64 rip) = nullptr;
@@ -21,4 +22,4 @@ struct TrapHandlers {
 };
 void set_trap_handlers(const TrapHandlers& handlers);
 
-}  // namespace tollgate
+} // namespace tollgate

@@ -1,5 +1,5 @@
-// FS and GS bases of user code. While the kernel runs, the user's GS base waits in IA32_KERNEL_GS_BASE; with FSGSBASE user code
-// changes both without our knowing, so that they are read back when the thread leaves the core.
+// FS and GS bases of user code. While the kernel runs, the user's GS base waits in IA32_KERNEL_GS_BASE; with FSGSBASE
+// user code changes both without our knowing, so that they are read back when the thread leaves the core.
 #pragma once
 
 #include "cpu/features.h"
@@ -13,4 +13,4 @@ inline u64 read_user_gs_base() { return x86::rdmsr(x86::kMsrKernelGsBase); }
 inline void load_user_fs_base(u64 base) { x86::wrmsr(x86::kMsrFsBase, base); }
 inline void load_user_gs_base(u64 base) { x86::wrmsr(x86::kMsrKernelGsBase, base); }
 
-}  // namespace tollgate
+} // namespace tollgate

@@ -12,4 +12,4 @@ extern "C" i64 user_string(char* to, const char* from, u64 size);
 /// Where to go on after a fault at `rip`, or 0 if a fault there is a bug.
 u64 find_fixup(u64 rip);
 
-}  // namespace tollgate
+} // namespace tollgate

@@ -14,8 +14,9 @@ constinit ReturnHooks hooks{};
 
 void set_return_hooks(const ReturnHooks& new_hooks) { hooks = new_hooks; }
 
-/// Makes any frame safe for IRET at CPL 0: selectors are constants, RFLAGS a subset, RIP below kUserTop or the process ends. A fault
-/// of the IRET itself would come at CPL 0 with the user's GS (CVE-2014-9322, CVE-2012-0217) [threats S1, S3, S6, S7, I6].
+/// Makes any frame safe for IRET at CPL 0: selectors are constants, RFLAGS a subset, RIP below kUserTop or the process
+/// ends. A fault of the IRET itself would come at CPL 0 with the user's GS (CVE-2014-9322, CVE-2012-0217) [threats S1,
+/// S3, S6, S7, I6].
 extern "C" void user_return_check(TrapFrame* frame) {
     frame->cs = kUserCode;
     frame->ss = kUserData;
@@ -34,9 +35,11 @@ extern "C" void user_return_work(TrapFrame* frame) {
     }
     if (work & kWorkThread) {
         cpu_clear_work(kWorkThread);
-        if (hooks.thread_is_killed()) hooks.killed();
+        if (hooks.thread_is_killed())
+            hooks.killed();
     }
-    if (work & kWorkReschedule) hooks.reschedule();
+    if (work & kWorkReschedule)
+        hooks.reschedule();
 }
 
-}  // namespace tollgate
+} // namespace tollgate

@@ -5,14 +5,16 @@
 
 namespace tollgate {
 
-/// Restores every register from the frame, which must be at the top of the current thread's kernel stack, and returns to user code.
+/// Restores every register from the frame, which must be at the top of the current thread's kernel stack, and returns
+/// to user code.
 extern "C" [[noreturn]] void enter_user_mode(TrapFrame& frame);
 
 /// RFLAGS bits that user code may choose; IF is always 1, the rest always 0 [threats S6].
-inline constexpr u64 kUserFlags = 0x1 | 0x4 | 0x10 | 0x40 | 0x80 | 0x100 | 0x400 | 0x800 | 0x4000 | 0x10000 | 0x40000 | 0x200000;
+inline constexpr u64 kUserFlags =
+    0x1 | 0x4 | 0x10 | 0x40 | 0x80 | 0x100 | 0x400 | 0x800 | 0x4000 | 0x10000 | 0x40000 | 0x200000;
 
-/// What user_return_work() calls, set once at boot. `reschedule` gives up the core. `killed` ends the current thread and does not
-/// return. `bad_frame` ends the process: the frame's RIP is not a user address.
+/// What user_return_work() calls, set once at boot. `reschedule` gives up the core. `killed` ends the current thread
+/// and does not return. `bad_frame` ends the process: the frame's RIP is not a user address.
 struct ReturnHooks {
     void (*reschedule)() = nullptr;
     bool (*thread_is_killed)() = nullptr;
@@ -21,4 +23,4 @@ struct ReturnHooks {
 };
 void set_return_hooks(const ReturnHooks& hooks);
 
-}  // namespace tollgate
+} // namespace tollgate

@@ -45,16 +45,38 @@ inline u64 rdmsr(u32 msr) {
 inline void wrmsr(u32 msr, u64 value) {
     asm volatile("wrmsr" ::"c"(msr), "a"(static_cast<u32>(value)), "d"(static_cast<u32>(value >> 32)) : "memory");
 }
-inline u64 read_cr0() { u64 v; asm volatile("mov %%cr0, %0" : "=r"(v)); return v; }
-inline u64 read_cr2() { u64 v; asm volatile("mov %%cr2, %0" : "=r"(v)); return v; }
-inline u64 read_cr3() { u64 v; asm volatile("mov %%cr3, %0" : "=r"(v)); return v; }
-inline u64 read_cr4() { u64 v; asm volatile("mov %%cr4, %0" : "=r"(v)); return v; }
+inline u64 read_cr0() {
+    u64 v;
+    asm volatile("mov %%cr0, %0" : "=r"(v));
+    return v;
+}
+inline u64 read_cr2() {
+    u64 v;
+    asm volatile("mov %%cr2, %0" : "=r"(v));
+    return v;
+}
+inline u64 read_cr3() {
+    u64 v;
+    asm volatile("mov %%cr3, %0" : "=r"(v));
+    return v;
+}
+inline u64 read_cr4() {
+    u64 v;
+    asm volatile("mov %%cr4, %0" : "=r"(v));
+    return v;
+}
 inline void write_cr0(u64 v) { asm volatile("mov %0, %%cr0" ::"r"(v) : "memory"); }
 inline void write_cr3(u64 v) { asm volatile("mov %0, %%cr3" ::"r"(v) : "memory"); }
 inline void write_cr4(u64 v) { asm volatile("mov %0, %%cr4" ::"r"(v) : "memory"); }
-inline u64 read_flags() { u64 v; asm volatile("pushfq; pop %0" : "=r"(v)::"memory"); return v; }
+inline u64 read_flags() {
+    u64 v;
+    asm volatile("pushfq; pop %0" : "=r"(v)::"memory");
+    return v;
+}
 
-struct CpuidResult { u32 eax, ebx, ecx, edx; };
+struct CpuidResult {
+    u32 eax, ebx, ecx, edx;
+};
 inline CpuidResult cpuid(u32 leaf, u32 subleaf = 0) {
     CpuidResult r;
     asm volatile("cpuid" : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx) : "a"(leaf), "c"(subleaf));
@@ -62,18 +84,30 @@ inline CpuidResult cpuid(u32 leaf, u32 subleaf = 0) {
 }
 
 inline void invlpg(u64 address) { asm volatile("invlpg (%0)" ::"r"(address) : "memory"); }
-enum class Invpcid : u64 { Address = 0, Context = 1, AllWithGlobal = 2, All = 3 };  // [SDM vol 2, INVPCID]
+enum class Invpcid : u64 { Address = 0, Context = 1, AllWithGlobal = 2, All = 3 }; // [SDM vol 2, INVPCID]
 inline void invpcid(Invpcid type, u64 pcid, u64 address) {
     const struct { u64 pcid, address; } descriptor{pcid, address};
     asm volatile("invpcid %0, %1" ::"m"(descriptor), "r"(static_cast<u64>(type)) : "memory");
 }
 
-inline u8 in8(u16 port) { u8 v; asm volatile("inb %1, %0" : "=a"(v) : "Nd"(port)); return v; }
-inline u32 in32(u16 port) { u32 v; asm volatile("inl %1, %0" : "=a"(v) : "Nd"(port)); return v; }
+inline u8 in8(u16 port) {
+    u8 v;
+    asm volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
+    return v;
+}
+inline u32 in32(u16 port) {
+    u32 v;
+    asm volatile("inl %1, %0" : "=a"(v) : "Nd"(port));
+    return v;
+}
 inline void out8(u16 port, u8 v) { asm volatile("outb %0, %1" ::"a"(v), "Nd"(port)); }
 
 /// The time-stamp counter; not ordered against other instructions.
-inline u64 rdtsc() { u32 l, h; asm volatile("rdtsc" : "=a"(l), "=d"(h)); return u64{h} << 32 | l; }
+inline u64 rdtsc() {
+    u32 l, h;
+    asm volatile("rdtsc" : "=a"(l), "=d"(h));
+    return u64{h} << 32 | l;
+}
 
 /// One turn of a spin: on TCG with icount a loop without it would never let the other vCPU run.
 inline void pause() { asm volatile("pause" ::: "memory"); }
@@ -81,7 +115,10 @@ inline void cli() { asm volatile("cli" ::: "memory"); }
 inline void sti() { asm volatile("sti" ::: "memory"); }
 /// Enables interrupts and halts with no window between the two [SDM vol 2, STI].
 inline void sti_halt() { asm volatile("sti; hlt" ::: "memory"); }
-[[noreturn]] inline void halt_forever() { for (;;) asm volatile("cli; hlt"); }
+[[noreturn]] inline void halt_forever() {
+    for (;;)
+        asm volatile("cli; hlt");
+}
 
 /// Disables interrupts; returns whether they were enabled.
 inline bool irq_save() {
@@ -89,6 +126,9 @@ inline bool irq_save() {
     cli();
     return enabled;
 }
-inline void irq_restore(bool enabled) { if (enabled) sti(); }
+inline void irq_restore(bool enabled) {
+    if (enabled)
+        sti();
+}
 
-}  // namespace tollgate::x86
+} // namespace tollgate::x86

@@ -9,15 +9,16 @@ namespace {
 
 constinit ConsoleWriter console = nullptr;
 constinit Spinlock lock{LockRank::Log};
-constinit bool at_line_start = true;  // under the lock
+constinit bool at_line_start = true; // under the lock
 
 void write_locked(StringView text) {
-    if (text.empty() || console == nullptr) return;
+    if (text.empty() || console == nullptr)
+        return;
     console(text);
     at_line_start = text[text.size() - 1] == '\n';
 }
 
-}  // namespace
+} // namespace
 
 void log_set_console(ConsoleWriter writer) { console = writer; }
 
@@ -27,7 +28,8 @@ void console_write(StringView text) {
 }
 
 void console_write_unlocked(StringView text) {
-    if (console != nullptr) console(text);
+    if (console != nullptr)
+        console(text);
 }
 
 void log_line(StringView format, std::span<const FormatArg> args) {
@@ -36,8 +38,9 @@ void log_line(StringView format, std::span<const FormatArg> args) {
     format_args(line, format, args);
     line.write("\n");
     Guard guard{lock};
-    if (!at_line_start) write_locked("\n");  // a program's unfinished line is not a log line's beginning
+    if (!at_line_start)
+        write_locked("\n"); // a program's unfinished line is not a log line's beginning
     write_locked(line.view());
 }
 
-}  // namespace tollgate
+} // namespace tollgate

@@ -1,5 +1,5 @@
-// The kernel's log: whole lines to the console, "[cpu N] " in front. log() may be called anywhere but from NMI and #MC context, where
-// emergency() writes without a lock.
+// The kernel's log: whole lines to the console, "[cpu N] " in front. log() may be called anywhere but from NMI and #MC
+// context, where emergency() writes without a lock.
 #pragma once
 
 #include "lib/format.h"
@@ -23,4 +23,4 @@ void log(FormatString<std::type_identity_t<Args>...> text, const Args&... args) 
     log_line(text.text(), std::span<const FormatArg>(erased, sizeof...(Args)));
 }
 
-}  // namespace tollgate
+} // namespace tollgate

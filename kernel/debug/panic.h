@@ -29,4 +29,4 @@ template <class... Args>
 /// The exception's name and short form, as in the SDM.
 const char* exception_name(u64 vector);
 
-}  // namespace tollgate
+} // namespace tollgate

@@ -6,7 +6,7 @@
 namespace tollgate {
 
 struct Symbol {
-    StringView name;   ///< empty if unknown
+    StringView name; ///< empty if unknown
     u64 offset = 0;
 };
 /// The function that holds `address`.
@@ -14,4 +14,4 @@ Symbol find_symbol(u64 address);
 /// Whether `address` lies in the kernel's code.
 bool is_kernel_text(u64 address);
 
-}  // namespace tollgate
+} // namespace tollgate

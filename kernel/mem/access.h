@@ -9,4 +9,4 @@ enum class Access : u8 { None, Read, ReadWrite, ReadExecute };
 enum class Privilege : u8 { Kernel, User };
 enum class Caching : u8 { WriteBack, Uncached };
 
-}  // namespace tollgate
+} // namespace tollgate

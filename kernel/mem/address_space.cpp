@@ -1,5 +1,5 @@
-// Areas are a sorted list; pages come at the first touch and are private to the space. Entries change under the lock; a frame is given
-// back only after every CPU that had the space loaded has flushed it.
+// Areas are a sorted list; pages come at the first touch and are private to the space. Entries change under the lock; a
+// frame is given back only after every CPU that had the space loaded has flushed it.
 #include "mem/address_space.h"
 
 #include "cpu/tlb.h"
@@ -10,8 +10,8 @@
 namespace tollgate {
 namespace {
 
-constexpr u64 kMapBase = 0x7f0000000000;    // the first mmap goes below this
-constexpr u64 kMinAddress = 0x10000;        // null pointers stay unmapped [man 2 mmap, mmap_min_addr]
+constexpr u64 kMapBase = 0x7f0000000000; // the first mmap goes below this
+constexpr u64 kMinAddress = 0x10000;     // null pointers stay unmapped [man 2 mmap, mmap_min_addr]
 constinit Atomic<u64> next_id{1};
 using DestroyedHook = void (*)(AddressSpace&);
 constinit DestroyedHook destroyed_hook = nullptr;
@@ -19,10 +19,11 @@ constinit DestroyedHook destroyed_hook = nullptr;
 u64 user_top() { return mutant(Mutant::SysretTop) ? u64{1} << 47 : kUserTop; }
 
 bool good_range(u64 start, u64 length) {
-    return is_aligned(start, kPageSize) && length != 0 && length <= user_top() && start >= kMinAddress && start <= user_top() - length;
+    return is_aligned(start, kPageSize) && length != 0 && length <= user_top() && start >= kMinAddress &&
+           start <= user_top() - length;
 }
 
-}  // namespace
+} // namespace
 
 void AddressSpace::set_destroyed_hook(void (*hook)(AddressSpace&)) { destroyed_hook = hook; }
 
@@ -35,22 +36,27 @@ Result<Ref<AddressSpace>> AddressSpace::create() {
 }
 
 AddressSpace::~AddressSpace() {
-    if (destroyed_hook) destroyed_hook(*this);
-    while (Area* area = areas_.pop_front()) delete area;
+    if (destroyed_hook)
+        destroyed_hook(*this);
+    while (Area* area = areas_.pop_front())
+        delete area;
     paging::destroy_space(tables_);
 }
 
 Area* AddressSpace::find_locked(u64 address) {
     for (Area& area : areas_) {
-        if (address < area.start) return nullptr;
-        if (address < area.end) return &area;
+        if (address < area.start)
+            return nullptr;
+        if (address < area.end)
+            return &area;
     }
     return nullptr;
 }
 
 bool AddressSpace::overlaps_pinned_locked(u64 start, u64 end) {
     for (Area& area : areas_)
-        if (area.start < end && area.end > start && area.kind == AreaKind::Pinned) return true;
+        if (area.start < end && area.end > start && area.kind == AreaKind::Pinned)
+            return true;
     return false;
 }
 
@@ -58,29 +64,36 @@ bool AddressSpace::overlaps_pinned_locked(u64 start, u64 end) {
 Result<u64> AddressSpace::find_gap_locked(u64 hint, u64 length) {
     const auto is_free = [&](u64 start) REQUIRES(lock_) {
         for (Area& area : areas_)
-            if (area.start < start + length && area.end > start) return false;
+            if (area.start < start + length && area.end > start)
+                return false;
         return true;
     };
-    if (hint != 0 && good_range(hint, length) && is_free(hint)) return hint;
+    if (hint != 0 && good_range(hint, length) && is_free(hint))
+        return hint;
     u64 end = kMapBase;
     for (Area* area = areas_.back(); area != nullptr; area = areas_.previous(*area)) {
-        if (area->start >= end) continue;
-        if (area->end <= end && end - area->end >= length) return end - length;
+        if (area->start >= end)
+            continue;
+        if (area->end <= end && end - area->end >= length)
+            return end - length;
         end = area->start;
     }
-    if (end >= kMinAddress + length) return end - length;
+    if (end >= kMinAddress + length)
+        return end - length;
     return fail(Errno::NoMem);
 }
 
 Result<void> AddressSpace::insert_locked(u64 start, u64 end, Access access, AreaKind kind) {
     Area* before = nullptr;
     for (Area& area : areas_) {
-        if (area.start >= end) break;
+        if (area.start >= end)
+            break;
         before = &area;
     }
     mapped_bytes_ += end - start;
     // Neighbours of one kind become one area: malloc's many small mappings would make the list long.
-    if (before != nullptr && before->end == start && before->access == access && before->kind == kind && kind != AreaKind::Pinned) {
+    if (before != nullptr && before->end == start && before->access == access && before->kind == kind &&
+        kind != AreaKind::Pinned) {
         before->end = end;
         return {};
     }
@@ -90,37 +103,48 @@ Result<void> AddressSpace::insert_locked(u64 start, u64 end, Access access, Area
         return fail(Errno::NoMem);
     }
     Area* after = before == nullptr ? areas_.front() : areas_.next(*before);
-    if (after == nullptr) areas_.push_back(*fresh);
-    else areas_.insert_before(*after, *fresh);
+    if (after == nullptr)
+        areas_.push_back(*fresh);
+    else
+        areas_.insert_before(*after, *fresh);
     return {};
 }
 
 Result<void> AddressSpace::split_locked(u64 address) {
     Area* area = find_locked(address);
-    if (area == nullptr || area->start == address) return {};
+    if (area == nullptr || area->start == address)
+        return {};
     Area* upper = new (std::nothrow) Area{address, area->end, area->access, area->kind, {}};
-    if (upper == nullptr) return fail(Errno::NoMem);
+    if (upper == nullptr)
+        return fail(Errno::NoMem);
     area->end = address;
     Area* after = areas_.next(*area);
-    if (after == nullptr) areas_.push_back(*upper);
-    else areas_.insert_before(*after, *upper);
+    if (after == nullptr)
+        areas_.push_back(*upper);
+    else
+        areas_.insert_before(*after, *upper);
     return {};
 }
 
 Result<u64> AddressSpace::map_anonymous(u64 hint, u64 length, Access access, AreaKind kind, Placement placement) {
     const auto rounded = checked_align_up(length, kPageSize);
-    if (!rounded || *rounded == 0) return fail(length == 0 ? Errno::Inval : Errno::NoMem);
+    if (!rounded || *rounded == 0)
+        return fail(length == 0 ? Errno::Inval : Errno::NoMem);
     Guard guard{lock_};
     u64 start = hint;
     if (placement == Placement::Anywhere) {
         start = TRY(find_gap_locked(align_down(hint, kPageSize), *rounded));
     } else {
-        if (!is_aligned(hint, kPageSize)) return fail(Errno::Inval);
-        if (!good_range(hint, *rounded)) return fail(Errno::NoMem);
-        if (overlaps_pinned_locked(start, start + *rounded)) return fail(Errno::Inval);
+        if (!is_aligned(hint, kPageSize))
+            return fail(Errno::Inval);
+        if (!good_range(hint, *rounded))
+            return fail(Errno::NoMem);
+        if (overlaps_pinned_locked(start, start + *rounded))
+            return fail(Errno::Inval);
         if (placement == Placement::FixedNoReplace) {
             for (Area& area : areas_)
-                if (area.start < start + *rounded && area.end > start) return fail(Errno::Exist);
+                if (area.start < start + *rounded && area.end > start)
+                    return fail(Errno::Exist);
         } else {
             TRY(unmap_locked(start, start + *rounded));
         }
@@ -134,7 +158,8 @@ Result<u64> AddressSpace::map_pinned(std::span<const Frame> frames, Access acces
     const u64 length = frames.size() * kPageSize;
     const u64 start = TRY(find_gap_locked(0, length));
     for (u64 i = 0; i < frames.size(); ++i) {
-        // Entries first: if memory runs out for a table, nothing has to be taken back but tables, which go with the space.
+        // Entries first: if memory runs out for a table, nothing has to be taken back but tables, which go with the
+        // space.
         (void)TRY(paging::find_entry(tables_, start + i * kPageSize, true));
     }
     TRY(insert_locked(start, start + length, access, AreaKind::Pinned));
@@ -155,8 +180,10 @@ Result<void> AddressSpace::unmap_locked(u64 start, u64 end) {
     TRY(split_locked(start));
     TRY(split_locked(end));
     for (Area& area : areas_) {
-        if (area.start >= end) break;
-        if (area.end <= start) continue;
+        if (area.start >= end)
+            break;
+        if (area.end <= start)
+            continue;
         mapped_bytes_ -= area.end - area.start;
         areas_.remove(area);
         // Pages are collected in batches: taken out of the tables, flushed everywhere, then freed.
@@ -167,16 +194,19 @@ Result<void> AddressSpace::unmap_locked(u64 start, u64 end) {
             for (; page < area.end && count < 32; page += kPageSize) {
                 const Result<u64*> entry = paging::find_entry(tables_, page, false);
                 if (!entry.has_value()) {
-                    page = align_down(page, 0x200000) + 0x200000 - kPageSize;  // a whole table is absent
+                    page = align_down(page, 0x200000) + 0x200000 - kPageSize; // a whole table is absent
                     continue;
                 }
-                if (**entry == 0) continue;
+                if (**entry == 0)
+                    continue;
                 batch[count++] = PhysAddr{**entry & kPteAddress};
                 **entry = 0;
             }
-            if (count == 0) continue;
+            if (count == 0)
+                continue;
             flush(batch_start, page);
-            for (unsigned i = 0; i < count; ++i) (void)Frame::adopt(batch[i]);
+            for (unsigned i = 0; i < count; ++i)
+                (void)Frame::adopt(batch[i]);
         }
         delete &area;
     }
@@ -186,38 +216,51 @@ Result<void> AddressSpace::unmap_locked(u64 start, u64 end) {
 void AddressSpace::flush(u64 start, u64 end) {
     // seq_cst pairs with load(): a CPU that sets its bit after this read loads CR3 after the entries have changed.
     const u64 cpus = cpus_.load(kSeqCst);
-    if (cpus != 0) tlb_shootdown(cpus, start, end);
+    if (cpus != 0)
+        tlb_shootdown(cpus, start, end);
 }
 
 Result<void> AddressSpace::unmap(u64 address, u64 length) {
     const auto rounded = checked_align_up(length, kPageSize);
-    if (!is_aligned(address, kPageSize) || !rounded || *rounded == 0) return fail(Errno::Inval);
-    if (*rounded > user_top() || address > user_top() - *rounded) return fail(Errno::Inval);
+    if (!is_aligned(address, kPageSize) || !rounded || *rounded == 0)
+        return fail(Errno::Inval);
+    if (*rounded > user_top() || address > user_top() - *rounded)
+        return fail(Errno::Inval);
     Guard guard{lock_};
-    if (overlaps_pinned_locked(address, address + *rounded)) return fail(Errno::Inval);
+    if (overlaps_pinned_locked(address, address + *rounded))
+        return fail(Errno::Inval);
     return unmap_locked(address, address + *rounded);
 }
 
 Result<void> AddressSpace::protect(u64 address, u64 length, Access access) {
     const auto rounded = checked_align_up(length, kPageSize);
-    if (!is_aligned(address, kPageSize)) return fail(Errno::Inval);
-    if (!rounded || *rounded > user_top() || address > user_top() - *rounded) return fail(Errno::NoMem);
-    if (*rounded == 0) return {};
+    if (!is_aligned(address, kPageSize))
+        return fail(Errno::Inval);
+    if (!rounded || *rounded > user_top() || address > user_top() - *rounded)
+        return fail(Errno::NoMem);
+    if (*rounded == 0)
+        return {};
     const u64 end = address + *rounded;
     Guard guard{lock_};
     u64 covered = address;
     for (Area& area : areas_) {
-        if (area.end <= covered || area.start > covered) continue;
-        if (area.kind == AreaKind::Pinned) return fail(Errno::Access);
+        if (area.end <= covered || area.start > covered)
+            continue;
+        if (area.kind == AreaKind::Pinned)
+            return fail(Errno::Access);
         covered = area.end;
-        if (covered >= end) break;
+        if (covered >= end)
+            break;
     }
-    if (covered < end) return fail(Errno::NoMem);
+    if (covered < end)
+        return fail(Errno::NoMem);
     TRY(split_locked(address));
     TRY(split_locked(end));
     for (Area& area : areas_) {
-        if (area.start >= end) break;
-        if (area.end <= address) continue;
+        if (area.start >= end)
+            break;
+        if (area.end <= address)
+            continue;
         area.access = access;
         for (u64 page = area.start; page < area.end; page += kPageSize) {
             const Result<u64*> entry = paging::find_entry(tables_, page, false);
@@ -225,7 +268,8 @@ Result<void> AddressSpace::protect(u64 address, u64 length, Access access) {
                 page = align_down(page, 0x200000) + 0x200000 - kPageSize;
                 continue;
             }
-            if (**entry != 0) **entry = paging::make_entry(PhysAddr{**entry & kPteAddress}, access, Privilege::User);
+            if (**entry != 0)
+                **entry = paging::make_entry(PhysAddr{**entry & kPteAddress}, access, Privilege::User);
         }
     }
     flush(address, end);
@@ -239,21 +283,26 @@ void AddressSpace::set_break_start(u64 address) {
 
 u64 AddressSpace::set_break(u64 address) {
     Guard guard{lock_};
-    if (address < break_start_ || address >= kMapBase) return break_;
+    if (address < break_start_ || address >= kMapBase)
+        return break_;
     const u64 old_end = align_up(break_, kPageSize), new_end = align_up(address, kPageSize);
     if (new_end > old_end) {
         for (Area& area : areas_)
-            if (area.start < new_end && area.end > old_end) return break_;
-        if (!insert_locked(old_end, new_end, Access::ReadWrite, AreaKind::Heap).has_value()) return break_;
+            if (area.start < new_end && area.end > old_end)
+                return break_;
+        if (!insert_locked(old_end, new_end, Access::ReadWrite, AreaKind::Heap).has_value())
+            return break_;
     } else if (new_end < old_end) {
-        if (!unmap_locked(new_end, old_end).has_value()) return break_;
+        if (!unmap_locked(new_end, old_end).has_value())
+            return break_;
     }
     return break_ = address;
 }
 
 Result<void> AddressSpace::populate_locked(u64 page, Area& area) {
     u64* entry = TRY(paging::find_entry(tables_, page, true));
-    if (*entry != 0) return {};
+    if (*entry != 0)
+        return {};
     Frame frame = TRY(Frame::allocate());
     *entry = paging::make_entry(frame.leak(), area.access, Privilege::User);
     return {};
@@ -262,16 +311,20 @@ Result<void> AddressSpace::populate_locked(u64 page, Area& area) {
 bool AddressSpace::handle_fault(u64 address, FaultAccess access) {
     Guard guard{lock_};
     Area* area = find_locked(address);
-    if (area == nullptr) return false;
+    if (area == nullptr)
+        return false;
     switch (access) {
     case FaultAccess::Read:
-        if (area->access == Access::None) return false;
+        if (area->access == Access::None)
+            return false;
         break;
     case FaultAccess::Write:
-        if (area->access != Access::ReadWrite) return false;
+        if (area->access != Access::ReadWrite)
+            return false;
         break;
     case FaultAccess::Execute:
-        if (area->access != Access::ReadExecute) return false;
+        if (area->access != Access::ReadExecute)
+            return false;
         break;
     }
     return populate_locked(align_down(address, kPageSize), *area).has_value();
@@ -282,7 +335,8 @@ Result<void> AddressSpace::write_bytes(u64 address, const void* from, u64 size) 
     Guard guard{lock_};
     while (size > 0) {
         Area* area = find_locked(address);
-        if (area == nullptr || area->kind == AreaKind::Pinned) return fail(Errno::Fault);
+        if (area == nullptr || area->kind == AreaKind::Pinned)
+            return fail(Errno::Fault);
         const u64 page = align_down(address, kPageSize), offset = address - page;
         const u64 chunk = size < kPageSize - offset ? size : kPageSize - offset;
         TRY(populate_locked(page, *area));
@@ -307,7 +361,8 @@ Result<void> AddressSpace::map_fastcall_page(u64 address, Frame frame, Access ac
 void AddressSpace::unmap_fastcall_page(u64 address) {
     Guard guard{lock_};
     const Result<u64*> entry = paging::find_entry(tables_, address, false);
-    if (!entry.has_value() || **entry == 0) return;
+    if (!entry.has_value() || **entry == 0)
+        return;
     const PhysAddr frame{**entry & kPteAddress};
     **entry = 0;
     flush(address, address + kPageSize);
@@ -327,34 +382,39 @@ bool AddressSpace::user_executable(u64 address) {
 
 namespace {
 
-// Both PCIDs belong to whatever space is loaded: the kernel's is flushed by the CR3 write itself, the user's by INVPCID.
+// Both PCIDs belong to whatever space is loaded: the kernel's is flushed by the CR3 write itself, the user's by
+// INVPCID.
 void switch_root(Cpu& cpu, PhysAddr kernel, PhysAddr user) {
     x86::write_cr3(kernel.value() | (tlb_uses_pcid ? kKernelPcid : 0));
-    if (tlb_uses_pcid) x86::invpcid(x86::Invpcid::Context, kUserPcid, 0);
+    if (tlb_uses_pcid)
+        x86::invpcid(x86::Invpcid::Context, kUserPcid, 0);
     const u64 keep = tlb_uses_pcid ? x86::kCr3NoFlush : 0;
     cpu.kernel_cr3 = kernel.value() | (tlb_uses_pcid ? kKernelPcid : 0) | keep;
     cpu.user_cr3 = user.value() | (tlb_uses_pcid ? kUserPcid : 0) | keep;
 }
 
-}  // namespace
+} // namespace
 
 void AddressSpace::load() {
     Cpu& cpu = this_cpu();
-    if (cpu.loaded_space == this) return;
+    if (cpu.loaded_space == this)
+        return;
     AddressSpace* old = static_cast<AddressSpace*>(cpu.loaded_space);
     cpus_.fetch_or(u64{1} << cpu.number, kSeqCst);
     switch_root(cpu, tables_.kernel_root, tables_.user_root);
-    if (old != nullptr) old->cpus_.fetch_and(~(u64{1} << cpu.number), kRelease);
+    if (old != nullptr)
+        old->cpus_.fetch_and(~(u64{1} << cpu.number), kRelease);
     cpu.loaded_space = this;
 }
 
 void AddressSpace::load_kernel_only() {
     Cpu& cpu = this_cpu();
     AddressSpace* old = static_cast<AddressSpace*>(cpu.loaded_space);
-    if (old == nullptr) return;
+    if (old == nullptr)
+        return;
     switch_root(cpu, paging::kernel_root(), paging::kernel_root());
     old->cpus_.fetch_and(~(u64{1} << cpu.number), kRelease);
     cpu.loaded_space = nullptr;
 }
 
-}  // namespace tollgate
+} // namespace tollgate

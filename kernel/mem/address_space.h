@@ -1,5 +1,6 @@
-// A process's address space: its areas (what may be mapped), its page tables (what is), and the CPUs that have it loaded.
-// With pti=on it has two top-level tables; the user one holds the user half, the entry areas, the entry text and the fastcall space.
+// A process's address space: its areas (what may be mapped), its page tables (what is), and the CPUs that have it
+// loaded. With pti=on it has two top-level tables; the user one holds the user half, the entry areas, the entry text
+// and the fastcall space.
 #pragma once
 
 #include "lib/list.h"
@@ -15,9 +16,9 @@ namespace tollgate {
 enum class AreaKind : u8 {
     Anonymous,
     Stack,
-    Heap,        ///< brk
-    Image,       ///< copied from an ELF file
-    Pinned,      ///< the kernel's own gift (FlexSC pages, fastcall data): munmap, mprotect and MAP_FIXED over it are refused
+    Heap,   ///< brk
+    Image,  ///< copied from an ELF file
+    Pinned, ///< the kernel's own gift (FlexSC pages, fastcall data): munmap, mprotect and MAP_FIXED over it are refused
 };
 
 struct Area {
@@ -33,8 +34,9 @@ public:
     static Result<Ref<AddressSpace>> create();
     ~AddressSpace();
 
-    /// Adds an anonymous area of zeros; pages come at the first touch. `hint` is used if free (or, with Placement::Fixed, whatever was
-    /// there is unmapped first). Returns the address. Errors: Inval (range, alignment, over a pinned area), NoMem (no gap, limit).
+    /// Adds an anonymous area of zeros; pages come at the first touch. `hint` is used if free (or, with
+    /// Placement::Fixed, whatever was there is unmapped first). Returns the address. Errors: Inval (range, alignment,
+    /// over a pinned area), NoMem (no gap, limit).
     enum class Placement : u8 { Anywhere, Fixed, FixedNoReplace };
     Result<u64> map_anonymous(u64 hint, u64 length, Access access, AreaKind kind, Placement placement) EXCLUDES(lock_);
     /// Maps these frames as a pinned area at an address of the kernel's choice. The frames stay the caller's as well.
@@ -50,14 +52,16 @@ public:
     /// Where the heap begins; set by the loader.
     void set_break_start(u64 address) EXCLUDES(lock_);
 
-    /// Resolves a page fault at a user address: true if the access is now possible. May be called from the fault handler only.
+    /// Resolves a page fault at a user address: true if the access is now possible. May be called from the fault
+    /// handler only.
     enum class FaultAccess : u8 { Read, Write, Execute };
     bool handle_fault(u64 address, FaultAccess access) EXCLUDES(lock_);
 
     /// Writes into the space without its being loaded (the loader). Populates pages. Errno::Fault, NoMem.
     Result<void> write_bytes(u64 address, const void* from, u64 size) EXCLUDES(lock_);
 
-    /// Maps a page of the fastcall space (supervisor); see gate/fastcall. The space owns the frame's reference from now on.
+    /// Maps a page of the fastcall space (supervisor); see gate/fastcall. The space owns the frame's reference from now
+    /// on.
     Result<void> map_fastcall_page(u64 address, Frame frame, Access access) EXCLUDES(lock_);
     void unmap_fastcall_page(u64 address) EXCLUDES(lock_);
 
@@ -90,12 +94,12 @@ private:
     void flush(u64 start, u64 end);
 
     Spinlock lock_{LockRank::AddressSpace};
-    List<Area, &Area::link> areas_ GUARDED_BY(lock_);  // sorted, disjoint
-    SpaceTables tables_;                                // entries are changed under lock_
-    Atomic<u64> cpus_{0};                               // bit n: CPU n has it loaded
+    List<Area, &Area::link> areas_ GUARDED_BY(lock_); // sorted, disjoint
+    SpaceTables tables_;                              // entries are changed under lock_
+    Atomic<u64> cpus_{0};                             // bit n: CPU n has it loaded
     const u64 id_;
     u64 break_start_ GUARDED_BY(lock_) = 0, break_ GUARDED_BY(lock_) = 0;
     u64 mapped_bytes_ = 0;
 };
 
-}  // namespace tollgate
+} // namespace tollgate

@@ -31,7 +31,10 @@ public:
     static Frame from(PhysAddr address);
 
     PhysAddr address() const { return address_; }
-    template <class T = u8> T* data() const { return direct<T>(address_); }
+    template <class T = u8>
+    T* data() const {
+        return direct<T>(address_);
+    }
     explicit operator bool() const { return !address_.is_null(); }
 
 private:
@@ -53,5 +56,5 @@ u64 total_count();
 /// One past the highest byte of RAM.
 PhysAddr top();
 
-}  // namespace frames
-}  // namespace tollgate
+} // namespace frames
+} // namespace tollgate

@@ -1,5 +1,6 @@
-// operator new and delete: size classes of powers of two from 16 to 2048 bytes, each a list of free blocks cut from frames, and runs of
-// frames beyond that. The nothrow forms return null when memory is out; the others panic, so use make_ref and make_owned.
+// operator new and delete: size classes of powers of two from 16 to 2048 bytes, each a list of free blocks cut from
+// frames, and runs of frames beyond that. The nothrow forms return null when memory is out; the others panic, so use
+// make_ref and make_owned.
 #include "debug/panic.h"
 #include "lib/bits.h"
 #include "mem/frames.h"
@@ -15,14 +16,14 @@ struct FreeBlock {
     FreeBlock* next;
 };
 
-constexpr unsigned kSmallest = 4, kLargest = 11;  // log2
+constexpr unsigned kSmallest = 4, kLargest = 11; // log2
 
 constinit Spinlock lock{LockRank::Heap};
 constinit FreeBlock* lists[kLargest + 1] GUARDED_BY(lock) = {};
 
 /// At the start of every frame that is cut into blocks, and of every run of frames.
 struct Header {
-    u64 class_or_frames;  // log2 of the block size, or kRun + number of frames
+    u64 class_or_frames; // log2 of the block size, or kRun + number of frames
 };
 constexpr u64 kRun = 1 << 16;
 constexpr u64 kHeaderSize = 16;
@@ -33,11 +34,13 @@ unsigned class_of(u64 size) {
 }
 
 void* allocate(u64 size) {
-    if (size == 0) size = 1;
-    if (size > 1024) {  // a 2048-byte class would hold one block a frame
+    if (size == 0)
+        size = 1;
+    if (size > 1024) { // a 2048-byte class would hold one block a frame
         const u64 count = (size + kHeaderSize + kPageSize - 1) / kPageSize;
         const Result<PhysAddr> first = frames::allocate_contiguous(count);
-        if (!first.has_value()) return nullptr;
+        if (!first.has_value())
+            return nullptr;
         direct<Header>(*first)->class_or_frames = kRun + count;
         return direct<u8>(*first) + kHeaderSize;
     }
@@ -50,7 +53,8 @@ void* allocate(u64 size) {
         }
     }
     Result<Frame> frame = Frame::allocate();
-    if (!frame.has_value()) return nullptr;
+    if (!frame.has_value())
+        return nullptr;
     u8* page = direct<u8>(frame->leak());
     reinterpret_cast<Header*>(page)->class_or_frames = order;
     const u64 step = u64{1} << order;
@@ -64,7 +68,8 @@ void* allocate(u64 size) {
 }
 
 void release(void* pointer) {
-    if (pointer == nullptr) return;
+    if (pointer == nullptr)
+        return;
     const u64 address = reinterpret_cast<u64>(pointer);
     const auto* header = reinterpret_cast<const Header*>(align_down(address, kPageSize));
     if (header->class_or_frames >= kRun) {
@@ -81,12 +86,13 @@ void release(void* pointer) {
 
 void* allocate_or_panic(u64 size) {
     void* pointer = allocate(size);
-    if (pointer == nullptr) panic("out of kernel memory for {} bytes: the caller should have used make_ref or make_owned", size);
+    if (pointer == nullptr)
+        panic("out of kernel memory for {} bytes: the caller should have used make_ref or make_owned", size);
     return pointer;
 }
 
-}  // namespace
-}  // namespace tollgate
+} // namespace
+} // namespace tollgate
 
 const std::nothrow_t std::nothrow{};
 

@@ -1,4 +1,5 @@
-// Addresses of the kernel space: a slot of five pages for each stack (the lowest is its guard), and above them device registers.
+// Addresses of the kernel space: a slot of five pages for each stack (the lowest is its guard), and above them device
+// registers.
 #include "mem/kernel_space.h"
 
 #include "debug/panic.h"
@@ -25,7 +26,8 @@ constinit u64 next_device GUARDED_BY(lock) = kDevices;
 Result<u64> take_slot() {
     Guard guard{lock};
     for (u64 word = 0; word < kSlots / 64; ++word) {
-        if (~used[word] == 0) continue;
+        if (~used[word] == 0)
+            continue;
         const u64 bit = static_cast<u64>(__builtin_ctzll(~used[word]));
         used[word] |= u64{1} << bit;
         return word * 64 + bit;
@@ -36,7 +38,8 @@ Result<u64> take_slot() {
 void free_pages(u64 from, u64 to) {
     for (u64 page = from; page < to; page += kPageSize) {
         const PhysAddr frame = paging::unmap_kernel(page);
-        if (!frame.is_null()) (void)Frame::adopt(frame);
+        if (!frame.is_null())
+            (void)Frame::adopt(frame);
     }
 }
 
@@ -49,22 +52,24 @@ Result<void> map_fresh(u64 from, u64 to) {
     return {};
 }
 
-}  // namespace
+} // namespace
 
 Result<KernelStack> KernelStack::allocate() {
     {
         Guard guard{lock};
-        if (cached > 0) return KernelStack{VirtAddr{cache[--cached]}};
+        if (cached > 0)
+            return KernelStack{VirtAddr{cache[--cached]}};
     }
     const u64 slot = TRY(take_slot());
     const u64 base = kKernelSpace + slot * kSlotSize;
-    KernelStack stack{VirtAddr{base + kSlotSize}};  // frees what has been mapped if the rest fails
+    KernelStack stack{VirtAddr{base + kSlotSize}}; // frees what has been mapped if the rest fails
     TRY(map_fresh(base + (mutant(Mutant::StackGuard) ? 0 : kPageSize), base + kSlotSize));
     return stack;
 }
 
 KernelStack::~KernelStack() {
-    if (top_.is_null()) return;
+    if (top_.is_null())
+        return;
     {
         Guard guard{lock};
         if (cached < kCached) {
@@ -92,7 +97,9 @@ void* map_device(PhysAddr registers, u64 pages) {
         next_device += (pages + 1) * kPageSize;
     }
     for (u64 i = 0; i < pages; ++i)
-        if (!paging::map_kernel(base + i * kPageSize, registers.align_down() + i * kPageSize, Access::ReadWrite, Caching::Uncached).has_value())
+        if (!paging::map_kernel(base + i * kPageSize, registers.align_down() + i * kPageSize, Access::ReadWrite,
+                                Caching::Uncached)
+                 .has_value())
             panic("no memory to map the device at {:#x}", registers.value());
     return reinterpret_cast<void*>(base + registers.page_offset());
 }
@@ -108,4 +115,4 @@ Result<u64> map_entry_area(unsigned cpu, PhysAddr idt) {
     return base;
 }
 
-}  // namespace tollgate
+} // namespace tollgate

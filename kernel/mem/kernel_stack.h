@@ -12,7 +12,10 @@ class KernelStack {
 public:
     constexpr KernelStack() = default;
     KernelStack(KernelStack&& other) : top_(std::exchange(other.top_, VirtAddr{})) {}
-    KernelStack& operator=(KernelStack&& other) { std::swap(top_, other.top_); return *this; }
+    KernelStack& operator=(KernelStack&& other) {
+        std::swap(top_, other.top_);
+        return *this;
+    }
     ~KernelStack();
 
     /// Errno::NoMem.
@@ -27,4 +30,4 @@ private:
     VirtAddr top_;
 };
 
-}  // namespace tollgate
+} // namespace tollgate

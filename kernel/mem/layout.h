@@ -15,4 +15,4 @@ inline PhysAddr direct_to_phys(const void* pointer) { return PhysAddr{reinterpre
 /// The physical address of something in the kernel image.
 inline PhysAddr image_to_phys(const void* pointer) { return PhysAddr{reinterpret_cast<u64>(pointer) - kKernelBase}; }
 
-}  // namespace tollgate
+} // namespace tollgate

@@ -1,5 +1,6 @@
-// Every PDPT of the kernel half is made at boot, so that a space's copy of the upper PML4 entries never goes stale. The last slot is
-// different: each space has a PDPT of its own there, for the kernel image (shared directory) and its fastcall space.
+// Every PDPT of the kernel half is made at boot, so that a space's copy of the upper PML4 entries never goes stale. The
+// last slot is different: each space has a PDPT of its own there, for the kernel image (shared directory) and its
+// fastcall space.
 #include "mem/page_table.h"
 
 #include "cpu/cpu.h"
@@ -18,32 +19,35 @@ extern "C" const u8 __image_start[], __text_end[], __rodata_start[], __rodata_en
 extern "C" const u8 __entry_text_start[], __entry_text_end[];
 
 constexpr unsigned kUserSlots = 256;
-constexpr unsigned kImageSlot = 510, kFastcallSlot = 511;  // in the PDPT of PML4 slot 511
+constexpr unsigned kImageSlot = 510, kFastcallSlot = 511; // in the PDPT of PML4 slot 511
 constexpr u64 kTableFlags = kPtePresent | kPteWrite;
 
 // Written at boot, read-only afterwards.
 constinit bool pti_on = false;
-constinit PhysAddr root;             // the kernel's own
-constinit PhysAddr image_directory;  // page directory of the kernel image
-constinit PhysAddr entry_directory;  // the same slot for user tables: entry text only
+constinit PhysAddr root;            // the kernel's own
+constinit PhysAddr image_directory; // page directory of the kernel image
+constinit PhysAddr entry_directory; // the same slot for user tables: entry text only
 constinit u64 global = 0;
-constinit Spinlock kernel_lock{LockRank::KernelSpace};  // tables of the kernel space
+constinit Spinlock kernel_lock{LockRank::KernelSpace}; // tables of the kernel space
 
 unsigned index(u64 address, unsigned level) { return address >> (12 + 9 * level) & 511; }
 u64* table_at(u64 entry) { return direct<u64>(PhysAddr{entry & kPteAddress}); }
 
 PhysAddr new_table() {
     Result<Frame> frame = Frame::allocate();
-    if (!frame.has_value()) panic("no memory for the kernel's page tables");
+    if (!frame.has_value())
+        panic("no memory for the kernel's page tables");
     return frame->leak();
 }
 
 /// The next table below `entry`, made if need be. Null if out of memory or absent.
 u64* descend(u64& entry, u64 flags, bool create) {
     if (!(entry & kPtePresent)) {
-        if (!create) return nullptr;
+        if (!create)
+            return nullptr;
         Result<Frame> frame = Frame::allocate();
-        if (!frame.has_value()) return nullptr;
+        if (!frame.has_value())
+            return nullptr;
         entry = frame->leak().value() | flags;
     }
     return table_at(entry);
@@ -51,10 +55,14 @@ u64* descend(u64& entry, u64 flags, bool create) {
 
 u64 access_bits(Access access) {
     switch (access) {
-    case Access::None: return kPteNoExecute;
-    case Access::Read: return kPteNoExecute;
-    case Access::ReadWrite: return kPteNoExecute | kPteWrite;
-    case Access::ReadExecute: return 0;
+    case Access::None:
+        return kPteNoExecute;
+    case Access::Read:
+        return kPteNoExecute;
+    case Access::ReadWrite:
+        return kPteNoExecute | kPteWrite;
+    case Access::ReadExecute:
+        return 0;
     }
     return kPteNoExecute;
 }
@@ -63,22 +71,26 @@ u64* kernel_entry(u64 address, u64* top, bool create) {
     u64* table = top;
     for (unsigned level = 3; level > 0; --level) {
         table = descend(table[index(address, level)], kTableFlags, create);
-        if (table == nullptr) return nullptr;
+        if (table == nullptr)
+            return nullptr;
     }
     return &table[index(address, 0)];
 }
 
 void map_early(u64* top, u64 address, PhysAddr frame, Access access) {
-    *kernel_entry(address, top, true) = frame.value() | kPtePresent | access_bits(access) | global | kPteAccessed | kPteDirty;
+    *kernel_entry(address, top, true) =
+        frame.value() | kPtePresent | access_bits(access) | global | kPteAccessed | kPteDirty;
 }
 
 Access image_access(u64 address) {
-    if (address < reinterpret_cast<u64>(__text_end)) return Access::ReadExecute;
-    if (address < reinterpret_cast<u64>(__data_start)) return Access::Read;
+    if (address < reinterpret_cast<u64>(__text_end))
+        return Access::ReadExecute;
+    if (address < reinterpret_cast<u64>(__data_start))
+        return Access::Read;
     return Access::ReadWrite;
 }
 
-}  // namespace
+} // namespace
 
 bool pti() { return pti_on; }
 PhysAddr kernel_root() { return root; }
@@ -86,15 +98,17 @@ void load_kernel_root() { x86::write_cr3(root.value()); }
 
 void initialise(bool pti, PhysAddr ram_top) {
     pti_on = pti;
-    // Global pages would stay in the TLB across the switch to the user table, which is what pti=on is against [SDM vol 3, 4.10.2.4].
+    // Global pages would stay in the TLB across the switch to the user table, which is what pti=on is against [SDM vol
+    // 3, 4.10.2.4].
     global = !pti && cpu_features.pge ? kPteGlobal : 0;
     root = new_table();
     u64* top = direct<u64>(root);
     for (unsigned slot = kUserSlots; slot < 512; ++slot) {
         const u64 address = u64{0xffff} << 48 | u64{slot} << 39;
-        const bool used = (address >= kDirectMap && address < kDirectMap + ram_top.value()) || address == kKernelSpace ||
-                          address == kEntryAreas || slot == 511;
-        if (used) top[slot] = new_table().value() | kTableFlags;
+        const bool used = (address >= kDirectMap && address < kDirectMap + ram_top.value()) ||
+                          address == kKernelSpace || address == kEntryAreas || slot == 511;
+        if (used)
+            top[slot] = new_table().value() | kTableFlags;
     }
 
     const u64 image_start = image_to_phys(__image_start).value() & ~(u64{0x1fffff});
@@ -103,42 +117,52 @@ void initialise(bool pti, PhysAddr ram_top) {
         const u64 address = kDirectMap + physical;
         u64* directory = descend(table_at(top[index(address, 3)])[index(address, 2)], kTableFlags, true);
         if (physical < image_start || physical >= image_end) {
-            directory[index(address, 1)] = physical | kTableFlags | kPteLarge | kPteNoExecute | global | kPteAccessed | kPteDirty;
+            directory[index(address, 1)] =
+                physical | kTableFlags | kPteLarge | kPteNoExecute | global | kPteAccessed | kPteDirty;
             continue;
         }
         // Around the image in small pages: what may not be written there may not be written here either.
         for (u64 page = physical; page < physical + 0x200000; page += kPageSize) {
             const u64 linked = page + kKernelBase;
-            const bool constant = linked >= reinterpret_cast<u64>(__image_start) && linked < reinterpret_cast<u64>(__data_start);
-            map_early(top, kDirectMap + page, PhysAddr{page}, constant && !mutant(Mutant::TextWritable) ? Access::Read : Access::ReadWrite);
+            const bool constant =
+                linked >= reinterpret_cast<u64>(__image_start) && linked < reinterpret_cast<u64>(__data_start);
+            map_early(top, kDirectMap + page, PhysAddr{page},
+                      constant && !mutant(Mutant::TextWritable) ? Access::Read : Access::ReadWrite);
         }
     }
 
-    for (u64 address = reinterpret_cast<u64>(__image_start); address < reinterpret_cast<u64>(__image_end); address += kPageSize)
+    for (u64 address = reinterpret_cast<u64>(__image_start); address < reinterpret_cast<u64>(__image_end);
+         address += kPageSize)
         map_early(top, address, PhysAddr{address - kKernelBase}, image_access(address));
     if (mutant(Mutant::TextWritable))
-        for (u64 address = reinterpret_cast<u64>(__image_start); address < reinterpret_cast<u64>(__text_end); address += kPageSize)
+        for (u64 address = reinterpret_cast<u64>(__image_start); address < reinterpret_cast<u64>(__text_end);
+             address += kPageSize)
             *kernel_entry(address, top, false) |= kPteWrite;
     image_directory = PhysAddr{table_at(top[511])[kImageSlot] & kPteAddress};
 
     if (pti) {
         u64* scratch = direct<u64>(new_table());
         const u64 saved = global;
-        for (u64 address = reinterpret_cast<u64>(__entry_text_start); address < reinterpret_cast<u64>(__entry_text_end); address += kPageSize)
+        for (u64 address = reinterpret_cast<u64>(__entry_text_start); address < reinterpret_cast<u64>(__entry_text_end);
+             address += kPageSize)
             map_early(scratch, address, PhysAddr{address - kKernelBase}, Access::ReadExecute);
         global = saved;
         entry_directory = PhysAddr{table_at(scratch[511])[kImageSlot] & kPteAddress};
     }
-    if (cpu_features.pge) x86::write_cr4(x86::read_cr4() | x86::kCr4Pge);
+    if (cpu_features.pge)
+        x86::write_cr4(x86::read_cr4() | x86::kCr4Pge);
     load_kernel_root();
 }
 
 Result<void> map_kernel(u64 address, PhysAddr frame, Access access, Caching caching) {
     Guard guard{kernel_lock};
     u64* entry = kernel_entry(address, direct<u64>(root), true);
-    if (entry == nullptr) return fail(Errno::NoMem);
-    if (*entry & kPtePresent) return fail(Errno::Exist);
-    *entry = frame.value() | kPtePresent | access_bits(access) | global | (caching == Caching::Uncached ? kPteNoCacheWriteThrough : 0);
+    if (entry == nullptr)
+        return fail(Errno::NoMem);
+    if (*entry & kPtePresent)
+        return fail(Errno::Exist);
+    *entry = frame.value() | kPtePresent | access_bits(access) | global |
+             (caching == Caching::Uncached ? kPteNoCacheWriteThrough : 0);
     return {};
 }
 
@@ -147,28 +171,34 @@ PhysAddr unmap_kernel(u64 address) {
     {
         Guard guard{kernel_lock};
         u64* entry = kernel_entry(address, direct<u64>(root), false);
-        if (entry == nullptr || !(*entry & kPtePresent)) return {};
+        if (entry == nullptr || !(*entry & kPtePresent))
+            return {};
         frame = PhysAddr{*entry & kPteAddress};
         *entry = 0;
     }
     u64 online = 0;
     for (unsigned n = 0; n < cpu_count(); ++n)
-        if (cpu_by_number(n).online.load(kAcquire)) online |= u64{1} << n;
+        if (cpu_by_number(n).online.load(kAcquire))
+            online |= u64{1} << n;
     tlb_shootdown(online, address, address + kPageSize);
     return frame;
 }
 
 Result<SpaceTables> create_space() {
-    Frame kernel = TRY(Frame::allocate()), last = TRY(Frame::allocate()), fastcall = TRY(Frame::allocate());
+    Frame kernel = TRY(Frame::allocate())
+    , last = TRY(Frame::allocate())
+    , fastcall = TRY(Frame::allocate());
     const u64* shared = direct<u64>(root);
     u64* top = kernel.data<u64>();
-    for (unsigned slot = kUserSlots; slot < 511; ++slot) top[slot] = shared[slot];
+    for (unsigned slot = kUserSlots; slot < 511; ++slot)
+        top[slot] = shared[slot];
     last.data<u64>()[kImageSlot] = image_directory.value() | kTableFlags;
     last.data<u64>()[kFastcallSlot] = fastcall.address().value() | kTableFlags;
     top[511] = last.address().value() | kTableFlags;
     SpaceTables tables{kernel.address(), kernel.address()};
     if (pti_on) {
-        Frame user = TRY(Frame::allocate()), user_last = TRY(Frame::allocate());
+        Frame user = TRY(Frame::allocate())
+        , user_last = TRY(Frame::allocate());
         user_last.data<u64>()[kImageSlot] = entry_directory.value() | kTableFlags;
         user_last.data<u64>()[kFastcallSlot] = fastcall.address().value() | kTableFlags;
         user.data<u64>()[index(kEntryAreas, 3)] = shared[index(kEntryAreas, 3)];
@@ -189,24 +219,28 @@ void free_frame(u64 entry) { (void)Frame::adopt(PhysAddr{entry & kPteAddress}); 
 /// Frees a table, everything below it, and the frames that its leaves map.
 void free_tree(u64 entry, unsigned level) {
     if (!(entry & kPtePresent)) {
-        if (level == 0 && (entry & kPteAddress)) free_frame(entry);  // PROT_NONE keeps its frame
+        if (level == 0 && (entry & kPteAddress))
+            free_frame(entry); // PROT_NONE keeps its frame
         return;
     }
     if (level > 0) {
         const u64* table = table_at(entry);
         for (unsigned i = 0; i < 512; ++i)
-            if (table[i] != 0) free_tree(table[i], level - 1);
+            if (table[i] != 0)
+                free_tree(table[i], level - 1);
     }
     free_frame(entry);
 }
 
-}  // namespace
+} // namespace
 
 void destroy_space(SpaceTables& tables) {
-    if (tables.kernel_root.is_null()) return;
+    if (tables.kernel_root.is_null())
+        return;
     u64* top = direct<u64>(tables.kernel_root);
     for (unsigned slot = 0; slot < kUserSlots; ++slot)
-        if (top[slot] != 0) free_tree(top[slot] & ~kPteNoExecute, 3);
+        if (top[slot] != 0)
+            free_tree(top[slot] & ~kPteNoExecute, 3);
     free_tree(table_at(top[511])[kFastcallSlot], 2);
     free_frame(top[511]);
     if (tables.user_root != tables.kernel_root) {
@@ -225,10 +259,12 @@ Result<u64*> find_entry(SpaceTables& tables, u64 address, bool create) {
         u64& entry = table[index(address, level)];
         const bool fresh = !(entry & kPtePresent);
         table = descend(entry, flags, create);
-        if (table == nullptr) return fail(create ? Errno::NoMem : Errno::Fault);
+        if (table == nullptr)
+            return fail(create ? Errno::NoMem : Errno::Fault);
         if (level == 3 && fresh && pti_on) {
             direct<u64>(tables.user_root)[index(address, 3)] = entry;
-            entry |= kPteNoExecute;  // user code under the kernel's table, were the switch ever forgotten, would fault at once
+            entry |= kPteNoExecute; // user code under the kernel's table, were the switch ever forgotten, would fault
+                                    // at once
         }
     }
     return &table[index(address, 0)];
@@ -239,4 +275,4 @@ u64 make_entry(PhysAddr frame, Access access, Privilege privilege) {
     return frame.value() | present | access_bits(access) | kPteAccessed | (access == Access::ReadWrite ? kPteDirty : 0);
 }
 
-}  // namespace tollgate::paging
+} // namespace tollgate::paging

@@ -1,5 +1,5 @@
-// Four-level page tables [SDM vol 3, 4.5]: the kernel's half, shared by all address spaces, and what an address space owns. Functions
-// that change entries leave flushing to their caller, who knows which CPUs are concerned.
+// Four-level page tables [SDM vol 3, 4.5]: the kernel's half, shared by all address spaces, and what an address space
+// owns. Functions that change entries leave flushing to their caller, who knows which CPUs are concerned.
 #pragma once
 
 #include "lib/result.h"
@@ -9,7 +9,8 @@
 namespace tollgate {
 
 // [SDM vol 3, table 4-19]
-inline constexpr u64 kPtePresent = 1, kPteWrite = 2, kPteUser = 4, kPteNoCacheWriteThrough = 0x18, kPteAccessed = 0x20, kPteDirty = 0x40;
+inline constexpr u64 kPtePresent = 1, kPteWrite = 2, kPteUser = 4, kPteNoCacheWriteThrough = 0x18, kPteAccessed = 0x20,
+                     kPteDirty = 0x40;
 inline constexpr u64 kPteLarge = 0x80, kPteGlobal = 0x100, kPteNoExecute = u64{1} << 63;
 inline constexpr u64 kPteAddress = 0x000ffffffffff000;
 
@@ -20,8 +21,8 @@ struct SpaceTables {
 
 namespace paging {
 
-/// Builds the kernel's tables: direct map (no-execute; the image's text and constants read-only there too), image with W^X,
-/// entry areas. Then loads them. `pti` decides about global pages and second roots for good.
+/// Builds the kernel's tables: direct map (no-execute; the image's text and constants read-only there too), image with
+/// W^X, entry areas. Then loads them. `pti` decides about global pages and second roots for good.
 void initialise(bool pti, PhysAddr ram_top);
 bool pti();
 
@@ -38,12 +39,13 @@ PhysAddr unmap_kernel(u64 address);
 Result<SpaceTables> create_space();
 /// Frees the tables (and the user frames they still map, and the fastcall space's).
 void destroy_space(SpaceTables& tables);
-/// The entry for a page: created tables on the way if `create`. Null if absent. `privilege` Kernel is for the fastcall space.
+/// The entry for a page: created tables on the way if `create`. Null if absent. `privilege` Kernel is for the fastcall
+/// space.
 Result<u64*> find_entry(SpaceTables& tables, u64 address, bool create);
 u64 make_entry(PhysAddr frame, Access access, Privilege privilege);
 
 /// Number of violations of the rules that docs/invariants.md lists (M1), each logged.
 unsigned audit(const SpaceTables& tables);
 
-}  // namespace paging
-}  // namespace tollgate
+} // namespace paging
+} // namespace tollgate

@@ -1,6 +1,7 @@
-// The only way from the kernel to user memory: copies through the user addresses of the page table that is loaded. Each checks that the
-// range lies below kUserTop and survives a page fault anywhere inside: Errno::Fault. Callers must run with the right address space
-// loaded (a system call's own, or the submitter's on a worker core) and may be put to sleep.
+// The only way from the kernel to user memory: copies through the user addresses of the page table that is loaded. Each
+// checks that the range lies below kUserTop and survives a page fault anywhere inside: Errno::Fault. Callers must run
+// with the right address space loaded (a system call's own, or the submitter's on a worker core) and may be put to
+// sleep.
 #pragma once
 
 #include "lib/address.h"
@@ -20,18 +21,17 @@ Result<void> copy_to_user_bytes(u64 to, const void* from, u64 size);
 Result<void> clear_user(u64 to, u64 size);
 
 template <class T>
-    requires std::is_trivially_copyable_v<T>
-Result<T> copy_from_user(UserPtr<const T> from) {
+requires std::is_trivially_copyable_v<T> Result<T> copy_from_user(UserPtr<const T> from) {
     T value;
     TRY(copy_from_user_bytes(&value, from.address(), sizeof value));
     return value;
 }
 template <class T>
-    requires std::is_trivially_copyable_v<T>
-Result<void> copy_to_user(UserPtr<T> to, const T& value) {
+requires std::is_trivially_copyable_v<T> Result<void> copy_to_user(UserPtr<T> to, const T& value) {
     return copy_to_user_bytes(to.address(), &value, sizeof value);
 }
-/// Copies a NUL-terminated string, the NUL excluded; reads no byte after it. Errno::NameTooLong if there is none within buffer.size().
+/// Copies a NUL-terminated string, the NUL excluded; reads no byte after it. Errno::NameTooLong if there is none within
+/// buffer.size().
 Result<StringView> copy_string_from_user(std::span<char> buffer, UserPtr<const char> from);
 
 /// A buffer of user memory with its length, for file operations. Reads and writes advance it.
@@ -44,10 +44,13 @@ public:
     Result<void> put(const void* from, u64 size);
     /// Copies bytes out of the buffer (for write()) and advances.
     Result<void> take(void* to, u64 size);
-    void skip(u64 size) { address_ += size; size_ -= size; }
+    void skip(u64 size) {
+        address_ += size;
+        size_ -= size;
+    }
 
 private:
     u64 address_, size_;
 };
 
-}  // namespace tollgate
+} // namespace tollgate

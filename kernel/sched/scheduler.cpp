@@ -1,6 +1,7 @@
-// Invariants: a thread's home core alone takes it off its run queue and runs it; sleepers are listed on their home core; both lists and
-// `current` change with interrupts off. So a thread that is made ready while it is still on its way into block() is simply found in
-// the queue by its own core, and nobody ever waits for another core to finish a switch.
+// Invariants: a thread's home core alone takes it off its run queue and runs it; sleepers are listed on their home
+// core; both lists and `current` change with interrupts off. So a thread that is made ready while it is still on its
+// way into block() is simply found in the queue by its own core, and nobody ever waits for another core to finish a
+// switch.
 #include "sched/scheduler.h"
 
 #include "cpu/apic.h"
@@ -18,11 +19,11 @@ namespace {
 
 constexpr u64 kSliceNs = 10'000'000;
 constinit sched::ExitHook killed_hook = nullptr;
-constinit unsigned workers = 0;  // the last cores; set once before user threads start
+constinit unsigned workers = 0; // the last cores; set once before user threads start
 
 bool is_worker(unsigned cpu) { return cpu >= cpu_count() - workers; }
 
-}  // namespace
+} // namespace
 
 extern "C" void switch_context(u64* save_rsp, u64 new_rsp);
 extern "C" void sched_finish_switch() { Scheduler::finish_switch(); }
@@ -36,8 +37,10 @@ void Scheduler::enqueue(Thread& thread) {
         Guard guard{core(home).lock};
         core(home).ready.push_back(thread);
     }
-    if (home != this_cpu().number) apic::send_ipi(cpu_by_number(home).apic_id, kVectorReschedule);
-    else arm_timer();
+    if (home != this_cpu().number)
+        apic::send_ipi(cpu_by_number(home).apic_id, kVectorReschedule);
+    else
+        arm_timer();
 }
 
 bool Scheduler::has_ready() {
@@ -60,23 +63,29 @@ void Scheduler::prepare_to_block(Thread& self, Deadline deadline) {
 void Scheduler::block() {
     InterruptGuard interrupts;
     Thread& self = *this_cpu().current;
-    if (self.state_.load(kAcquire) == ThreadState::Running) return;  // it was killed before it slept
+    if (self.state_.load(kAcquire) == ThreadState::Running)
+        return; // it was killed before it slept
     Core& own = core(this_cpu().number);
-    if (self.wake_at_ != kNoDeadline) own.sleepers.push_back(self);
+    if (self.wake_at_ != kNoDeadline)
+        own.sleepers.push_back(self);
     schedule();
-    if (self.sleep_link_.linked()) core(this_cpu().number).sleepers.remove(self);
+    if (self.sleep_link_.linked())
+        core(this_cpu().number).sleepers.remove(self);
 }
 
 bool Scheduler::make_ready(Thread& thread) {
     ThreadState blocked = ThreadState::Blocked;
-    if (!thread.state_.compare_exchange_strong(blocked, ThreadState::Ready, kAcqRel)) return false;
+    if (!thread.state_.compare_exchange_strong(blocked, ThreadState::Ready, kAcqRel))
+        return false;
     enqueue(thread);
     return true;
 }
 
 void Scheduler::leave(Thread& thread) {
-    if (!thread.fpu) return;
-    if (!mutant(Mutant::FpuSwitch)) fpu_save(thread.fpu.data());
+    if (!thread.fpu)
+        return;
+    if (!mutant(Mutant::FpuSwitch))
+        fpu_save(thread.fpu.data());
     thread.fs_base = read_user_fs_base();
     thread.user_gs_base = read_user_gs_base();
 }
@@ -88,10 +97,14 @@ void Scheduler::enter(Thread& thread) {
     cpu.kernel_stack = thread.stack_.top().value();
     cpu.work = thread.killed_.load(kRelaxed) ? kWorkThread : 0;
     thread.state_.store(ThreadState::Running, kRelaxed);
-    if (thread.space_) thread.space_->load();
-    else AddressSpace::load_kernel_only();
-    if (!thread.fpu) return;
-    if (!mutant(Mutant::FpuSwitch)) fpu_restore(thread.fpu.data());
+    if (thread.space_)
+        thread.space_->load();
+    else
+        AddressSpace::load_kernel_only();
+    if (!thread.fpu)
+        return;
+    if (!mutant(Mutant::FpuSwitch))
+        fpu_restore(thread.fpu.data());
     load_user_fs_base(thread.fs_base);
     load_user_gs_base(thread.user_gs_base);
 }
@@ -101,7 +114,7 @@ void Scheduler::schedule() {
     Cpu& cpu = this_cpu();
     Thread& previous = *cpu.current;
     Core& own = core(cpu.number);
-    ASSERT(cpu.lock_ranks == 0);  // a thread may not sleep with a lock held
+    ASSERT(cpu.lock_ranks == 0); // a thread may not sleep with a lock held
     const bool runnable = previous.state_.load(kRelaxed) == ThreadState::Running && &previous != cpu.idle;
     const bool moves = runnable && !(previous.affinity_ >> cpu.number & 1);
     if (runnable && !moves) {
@@ -114,7 +127,8 @@ void Scheduler::schedule() {
         Guard guard{own.lock};
         next = own.ready.pop_front();
     }
-    if (next == nullptr) next = cpu.idle;
+    if (next == nullptr)
+        next = cpu.idle;
     cpu_clear_work(kWorkReschedule);
     if (next == &previous) {
         previous.state_.store(ThreadState::Running, kRelaxed);
@@ -136,12 +150,13 @@ void Scheduler::finish_switch() {
     Core& own = core(cpu.number);
     Thread* previous = own.leaving;
     own.leaving = nullptr;
-    if (previous == nullptr || previous == cpu.idle) return;
+    if (previous == nullptr || previous == cpu.idle)
+        return;
     const ThreadState state = previous->state_.load(kRelaxed);
     if (state == ThreadState::Dead) {
         own.threads.fetch_sub(1, kRelaxed);
         (void)Ref<Thread>::adopt(previous);
-    } else if (state == ThreadState::Running) {  // it moves to another core
+    } else if (state == ThreadState::Running) { // it moves to another core
         const unsigned target = pick_cpu(previous->affinity_);
         own.threads.fetch_sub(1, kRelaxed);
         core(target).threads.fetch_add(1, kRelaxed);
@@ -151,18 +166,20 @@ void Scheduler::finish_switch() {
     }
 }
 
-// The next event of this core: the end of the slice, if somebody waits for it, or the first sleeper. Otherwise no timer runs at all,
-// so that a measurement alone on its core is never interrupted.
+// The next event of this core: the end of the slice, if somebody waits for it, or the first sleeper. Otherwise no timer
+// runs at all, so that a measurement alone on its core is never interrupted.
 void Scheduler::arm_timer() {
     Core& own = core(this_cpu().number);
     u64 at = kNoDeadline;
-    for (Thread& thread : own.sleepers) at = thread.wake_at_ < at ? thread.wake_at_ : at;
+    for (Thread& thread : own.sleepers)
+        at = thread.wake_at_ < at ? thread.wake_at_ : at;
     if (this_cpu().current != this_cpu().idle && has_ready()) {
         const u64 slice_end = clock_monotonic_ns() + kSliceNs;
         at = slice_end < at ? slice_end : at;
     }
     if (at == kNoDeadline) {
-        if (this_cpu().timer_armed) apic::timer_stop();
+        if (this_cpu().timer_armed)
+            apic::timer_stop();
         this_cpu().timer_armed = false;
         return;
     }
@@ -174,19 +191,23 @@ void Scheduler::on_timer() {
     Core& own = core(this_cpu().number);
     const u64 now = clock_monotonic_ns();
     for (Thread& thread : own.sleepers) {
-        if (thread.wake_at_ > now) continue;
+        if (thread.wake_at_ > now)
+            continue;
         own.sleepers.remove(thread);
         thread.timed_out_ = true;
         (void)make_ready(thread);
     }
-    if (has_ready()) cpu_request_work(kWorkReschedule);
+    if (has_ready())
+        cpu_request_work(kWorkReschedule);
     arm_timer();
 }
 
 void Scheduler::on_reschedule() {
     Thread& current = *this_cpu().current;
-    if (current.killed_.load(kSeqCst)) cpu_request_work(kWorkThread);
-    if (has_ready()) cpu_request_work(kWorkReschedule);
+    if (current.killed_.load(kSeqCst))
+        cpu_request_work(kWorkThread);
+    if (has_ready())
+        cpu_request_work(kWorkReschedule);
 }
 
 Result<void> Scheduler::initialise_cpu() {
@@ -207,26 +228,30 @@ void Scheduler::run_idle() {
 }
 
 void Scheduler::idle_loop(void*) {
-    this_cpu().online.store(1, kRelease);  // only now is whatever stack it started on free
+    this_cpu().online.store(1, kRelease); // only now is whatever stack it started on free
     for (;;) {
         x86::cli();
         tlb_service();
-        if (has_ready()) schedule();
-        else x86::sti_halt();
+        if (has_ready())
+            schedule();
+        else
+            x86::sti_halt();
     }
 }
 
 unsigned Scheduler::pick_cpu(u64 allowed) {
     unsigned best = kMaxCpus;
     for (unsigned cpu = 0; cpu < cpu_count(); ++cpu) {
-        if (!(allowed >> cpu & 1) || is_worker(cpu) || !cpu_by_number(cpu).online.load(kAcquire)) continue;
-        if (best == kMaxCpus || core(cpu).threads.load(kRelaxed) < core(best).threads.load(kRelaxed)) best = cpu;
+        if (!(allowed >> cpu & 1) || is_worker(cpu) || !cpu_by_number(cpu).online.load(kAcquire))
+            continue;
+        if (best == kMaxCpus || core(cpu).threads.load(kRelaxed) < core(best).threads.load(kRelaxed))
+            best = cpu;
     }
     return best;
 }
 
 void Scheduler::start(Thread& thread, unsigned cpu) {
-    thread.retain();  // the scheduler's own reference, dropped after the last switch away
+    thread.retain(); // the scheduler's own reference, dropped after the last switch away
     thread.cpu_.store(cpu, kRelaxed);
     core(cpu).threads.fetch_add(1, kRelaxed);
     InterruptGuard interrupts;
@@ -236,16 +261,20 @@ void Scheduler::start(Thread& thread, unsigned cpu) {
 
 void Scheduler::yield() {
     InterruptGuard interrupts;
-    if (has_ready()) schedule();
+    if (has_ready())
+        schedule();
 }
 
 void Scheduler::kill(Thread& thread) {
     thread.killed_.store(true, kSeqCst);
     InterruptGuard interrupts;
-    if (make_ready(thread)) return;
+    if (make_ready(thread))
+        return;
     const unsigned home = thread.cpu_.load(kRelaxed);
-    if (home == this_cpu().number) on_reschedule();
-    else apic::send_ipi(cpu_by_number(home).apic_id, kVectorReschedule);
+    if (home == this_cpu().number)
+        on_reschedule();
+    else
+        apic::send_ipi(cpu_by_number(home).apic_id, kVectorReschedule);
 }
 
 void Scheduler::exit_current() {
@@ -257,24 +286,25 @@ void Scheduler::exit_current() {
 }
 
 Result<void> Scheduler::set_affinity(Thread& thread, u64 cpus) {
-    if (pick_cpu(cpus) == kMaxCpus) return fail(Errno::Inval);
+    if (pick_cpu(cpus) == kMaxCpus)
+        return fail(Errno::Inval);
     InterruptGuard interrupts;
     thread.affinity_ = cpus;
-    if (&thread == this_cpu().current && !(cpus >> this_cpu().number & 1)) schedule();
+    if (&thread == this_cpu().current && !(cpus >> this_cpu().number & 1))
+        schedule();
     return {};
 }
 
 namespace sched {
 
-void set_roles(unsigned wanted) {
-    workers = wanted < cpu_count() ? wanted : cpu_count() - 1;
-}
+void set_roles(unsigned wanted) { workers = wanted < cpu_count() ? wanted : cpu_count() - 1; }
 Role role(unsigned cpu) { return is_worker(cpu) ? Role::Worker : Role::Application; }
 unsigned worker_count() { return workers; }
 unsigned worker_cpu(unsigned n) { return cpu_count() - workers + n; }
 
 void initialise_cpu() {
-    if (!Scheduler::initialise_cpu().has_value()) panic("no memory for an idle thread");
+    if (!Scheduler::initialise_cpu().has_value())
+        panic("no memory for an idle thread");
 }
 void run_idle() { Scheduler::run_idle(); }
 void start(Thread& thread) { Scheduler::start(thread, Scheduler::pick_cpu(Scheduler::affinity(thread))); }
@@ -299,5 +329,5 @@ Result<void> sleep_until(Deadline deadline) {
     return nobody.wait_while([] { return true; }, deadline);
 }
 
-}  // namespace sched
-}  // namespace tollgate
+} // namespace sched
+} // namespace tollgate

@@ -1,5 +1,6 @@
-// The scheduler: one run queue per core, round robin, preemption by a time slice that is armed only while somebody else waits. A thread
-// is always run by its home core; waking it from elsewhere queues it there and sends an IPI. An idle core halts.
+// The scheduler: one run queue per core, round robin, preemption by a time slice that is armed only while somebody else
+// waits. A thread is always run by its home core; waking it from elsewhere queues it there and sends an IPI. An idle
+// core halts.
 #pragma once
 
 #include "sched/thread.h"
@@ -10,7 +11,8 @@ namespace tollgate::sched {
 /// What a core does: application cores run processes, worker cores run FlexSC workers.
 enum class Role : u8 { Application, Worker };
 
-/// The last `workers` cores become workers; at least one application core stays. Called once, before any user thread starts.
+/// The last `workers` cores become workers; at least one application core stays. Called once, before any user thread
+/// starts.
 void set_roles(unsigned workers);
 Role role(unsigned cpu);
 unsigned worker_count();
@@ -50,4 +52,4 @@ ExitHook killed_hook_function();
 void on_timer();
 void on_reschedule();
 
-}  // namespace tollgate::sched
+} // namespace tollgate::sched

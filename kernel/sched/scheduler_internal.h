@@ -7,7 +7,8 @@ namespace tollgate {
 
 class Scheduler {
 public:
-    /// Marks the current thread as blocked, before the lock that protects its condition is released: a wake from then on counts.
+    /// Marks the current thread as blocked, before the lock that protects its condition is released: a wake from then
+    /// on counts.
     static void prepare_to_block(Thread& self, Deadline deadline);
     /// Gives up the core until somebody makes the thread ready.
     static void block();
@@ -32,9 +33,9 @@ private:
     struct Core {
         Spinlock lock{LockRank::RunQueue};
         List<Thread, &Thread::run_link_> ready GUARDED_BY(lock);
-        List<Thread, &Thread::sleep_link_> sleepers;  // own core only, interrupts off; unsorted: few
-        Thread* leaving = nullptr;  // switched away from; own core only
-        Atomic<u32> threads{0};     // user and worker threads whose home this is
+        List<Thread, &Thread::sleep_link_> sleepers; // own core only, interrupts off; unsorted: few
+        Thread* leaving = nullptr;                   // switched away from; own core only
+        Atomic<u32> threads{0};                      // user and worker threads whose home this is
     };
     static Core& core(unsigned cpu);
     static Core cores[kMaxCpus];
@@ -48,4 +49,4 @@ private:
     static void idle_loop(void*);
 };
 
-}  // namespace tollgate
+} // namespace tollgate

@@ -22,9 +22,12 @@ Result<Ref<Thread>> Thread::create(const char* name, void (*entry)(void*), void*
 void Thread::set_space(Ref<AddressSpace> space) {
     InterruptGuard interrupts;
     std::swap(space_, space);
-    if (this != &sched::current()) return;
-    if (space_) space_->load();
-    else AddressSpace::load_kernel_only();
-}  // the old space goes here, when no CPU uses it for this thread any more
+    if (this != &sched::current())
+        return;
+    if (space_)
+        space_->load();
+    else
+        AddressSpace::load_kernel_only();
+} // the old space goes here, when no CPU uses it for this thread any more
 
-}  // namespace tollgate
+} // namespace tollgate

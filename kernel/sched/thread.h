@@ -1,4 +1,5 @@
-// A thread: a kernel stack, saved registers, FPU state and the core it lives on. User threads also have a Caller, kernel threads do not.
+// A thread: a kernel stack, saved registers, FPU state and the core it lives on. User threads also have a Caller,
+// kernel threads do not.
 #pragma once
 
 #include "cpu/trap_frame.h"
@@ -31,9 +32,9 @@ public:
     void set_space(Ref<AddressSpace> space);
     AddressSpace* space() const { return space_.get(); }
 
-    Caller* caller = nullptr;  ///< what system calls of this thread act for; null for kernel threads
-    u64 fs_base = 0, user_gs_base = 0;  ///< valid while the thread does not run
-    Frame fpu;                 ///< user threads: the vector registers, saved while it does not run; empty for kernel threads
+    Caller* caller = nullptr;          ///< what system calls of this thread act for; null for kernel threads
+    u64 fs_base = 0, user_gs_base = 0; ///< valid while the thread does not run
+    Frame fpu; ///< user threads: the vector registers, saved while it does not run; empty for kernel threads
 
 private:
     friend class Scheduler;
@@ -44,11 +45,11 @@ private:
 
     StringView name_;
     KernelStack stack_;
-    u64 saved_rsp_ = 0;  // valid while the thread does not run
+    u64 saved_rsp_ = 0; // valid while the thread does not run
     Ref<AddressSpace> space_;
     Atomic<ThreadState> state_{ThreadState::Blocked};
     Atomic<bool> killed_{false};
-    Atomic<unsigned> cpu_{0};  // the only core that runs it; changes while it is current or not yet started
+    Atomic<unsigned> cpu_{0}; // the only core that runs it; changes while it is current or not yet started
     u64 affinity_ = ~u64{0};
     Deadline wake_at_ = kNoDeadline;
     bool timed_out_ = false;
@@ -56,4 +57,4 @@ private:
     ListLink<Thread> sleep_link_;
 };
 
-}  // namespace tollgate
+} // namespace tollgate

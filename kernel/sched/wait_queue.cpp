@@ -1,5 +1,6 @@
-// A waiter is on the queue from before it blocks until it, or a waker, takes it off under the lock. Whether a wake or the deadline came
-// first is decided by one compare-and-exchange of the thread's state, so that the timer never touches the queue.
+// A waiter is on the queue from before it blocks until it, or a waker, takes it off under the lock. Whether a wake or
+// the deadline came first is decided by one compare-and-exchange of the thread's state, so that the timer never touches
+// the queue.
 #include "sched/wait_queue.h"
 
 #include "sched/scheduler.h"
@@ -13,8 +14,10 @@ Result<void> WaitQueue::wait_erased(bool (*condition)(void*), void* context, Dea
     for (;;) {
         {
             Guard guard{lock_};
-            if (!condition(context)) return {};
-            if (self.is_killed()) return fail(Errno::Intr);
+            if (!condition(context))
+                return {};
+            if (self.is_killed())
+                return fail(Errno::Intr);
             waiters_.push_back(waiter);
             Scheduler::prepare_to_block(self, deadline);
         }
@@ -23,13 +26,17 @@ Result<void> WaitQueue::wait_erased(bool (*condition)(void*), void* context, Dea
         {
             Guard guard{lock_};
             woken = !waiter.link.linked();
-            if (!woken) waiters_.remove(waiter);
+            if (!woken)
+                waiters_.remove(waiter);
         }
-        if (woken) continue;  // the condition decides
-        if (self.is_killed()) return fail(Errno::Intr);
+        if (woken)
+            continue; // the condition decides
+        if (self.is_killed())
+            return fail(Errno::Intr);
         if (Scheduler::timed_out(self)) {
             Guard guard{lock_};
-            if (!condition(context)) return {};
+            if (!condition(context))
+                return {};
             return fail(Errno::TimedOut);
         }
     }
@@ -39,11 +46,14 @@ unsigned WaitQueue::wake(unsigned most, u64 key) {
     unsigned woken = 0;
     Guard guard{lock_};
     for (Waiter& waiter : waiters_) {
-        if (woken == most) break;
-        if (waiter.key != key) continue;
+        if (woken == most)
+            break;
+        if (waiter.key != key)
+            continue;
         waiters_.remove(waiter);
         // The thread cannot leave wait_erased() before we release the lock, so it is still there.
-        if (Scheduler::make_ready(waiter.thread)) ++woken;
+        if (Scheduler::make_ready(waiter.thread))
+            ++woken;
     }
     return woken;
 }
@@ -56,4 +66,4 @@ void WaitQueue::wake_everything() {
     }
 }
 
-}  // namespace tollgate
+} // namespace tollgate

@@ -1,5 +1,5 @@
-// Where threads wait for an event. wait() is called in a loop around the condition, as with a condition variable; the waker changes
-// the condition, then wakes.
+// Where threads wait for an event. wait() is called in a loop around the condition, as with a condition variable; the
+// waker changes the condition, then wakes.
 #pragma once
 
 #include "lib/list.h"
@@ -18,7 +18,7 @@ inline constexpr Deadline kNoDeadline = ~Deadline{0};
 struct Waiter {
     explicit Waiter(Thread& waiting, u64 wait_key) : thread(waiting), key(wait_key) {}
     Thread& thread;
-    u64 key;            ///< what it waits for, where one queue serves many (futex addresses)
+    u64 key; ///< what it waits for, where one queue serves many (futex addresses)
     bool woken = false;
     ListLink<Waiter> link;
 };
@@ -29,8 +29,9 @@ public:
     WaitQueue(const WaitQueue&) = delete;
     WaitQueue& operator=(const WaitQueue&) = delete;
 
-    /// Blocks while condition() is true, which is asked under the queue's lock, so that no wake between test and sleep is lost.
-    /// Errors: Errno::TimedOut after the deadline, Errno::Intr when the thread is being killed. Sleeps: no lock may be held.
+    /// Blocks while condition() is true, which is asked under the queue's lock, so that no wake between test and sleep
+    /// is lost. Errors: Errno::TimedOut after the deadline, Errno::Intr when the thread is being killed. Sleeps: no
+    /// lock may be held.
     template <class Condition>
     Result<void> wait_while(Condition&& condition, Deadline deadline = kNoDeadline, u64 key = 0) {
         return wait_erased([](void* c) { return bool((*static_cast<std::remove_reference_t<Condition>*>(c))()); },
@@ -49,4 +50,4 @@ private:
     List<Waiter, &Waiter::link> waiters_ GUARDED_BY(lock_);
 };
 
-}  // namespace tollgate
+} // namespace tollgate

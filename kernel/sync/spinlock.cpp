@@ -1,5 +1,5 @@
-// The lock itself: test and test-and-set with PAUSE, rank check, and service of TLB shootdowns while it spins (a holder may be
-// waiting for this very CPU to flush).
+// The lock itself: test and test-and-set with PAUSE, rank check, and service of TLB shootdowns while it spins (a holder
+// may be waiting for this very CPU to flush).
 #include "sync/spinlock.h"
 
 #include "cpu/tlb.h"
@@ -10,7 +10,7 @@ namespace tollgate {
 void Spinlock::acquire() NO_THREAD_SAFETY_ANALYSIS {
     Cpu& cpu = this_cpu();
     const u32 bit = u32{1} << static_cast<u32>(rank_);
-    ASSERT(cpu.in_panic || cpu.lock_ranks < bit);  // lock order: a lock of this or a higher rank is already held
+    ASSERT(cpu.in_panic || cpu.lock_ranks < bit); // lock order: a lock of this or a higher rank is already held
     // Acquire pairs with the release in release(): what the last holder wrote is visible.
     while (held_.exchange(1, kAcquire) != 0) {
         while (held_.load(kRelaxed) != 0) {
@@ -26,4 +26,4 @@ void Spinlock::release() NO_THREAD_SAFETY_ANALYSIS {
     held_.store(0, kRelease);
 }
 
-}  // namespace tollgate
+} // namespace tollgate

@@ -1,5 +1,6 @@
-// Spinlock and Guard. A Guard also keeps interrupts off, so that a lock may be taken from interrupt handlers; it restores what it found.
-// Every lock has a rank; taking one of a lower or equal rank than a lock already held is a panic.
+// Spinlock and Guard. A Guard also keeps interrupts off, so that a lock may be taken from interrupt handlers; it
+// restores what it found. Every lock has a rank; taking one of a lower or equal rank than a lock already held is a
+// panic.
 #pragma once
 
 #include "cpu/cpu.h"
@@ -74,4 +75,4 @@ private:
     bool interrupts_;
 };
 
-}  // namespace tollgate
+} // namespace tollgate

@@ -1,5 +1,5 @@
-// The two tables. An adapter made from each handler's signature turns raw arguments into typed ones and a Result into -errno; nothing
-// else in the kernel does.
+// The two tables. An adapter made from each handler's signature turns raw arguments into typed ones and a Result into
+// -errno; nothing else in the kernel does.
 #include "syscall/dispatch.h"
 
 #include "debug/log.h"
@@ -28,11 +28,13 @@ struct Adapter<Handler> {
         return [&]<unsigned... I>(std::integer_sequence<unsigned, I...>) {
             const Result<u64> result = Handler(caller, argument_as<A>(arguments[I])...);
             return result.has_value() ? static_cast<i64>(*result) : -static_cast<i64>(result.error());
-        }(std::make_integer_sequence<unsigned, sizeof...(A)>{});
+        }
+        (std::make_integer_sequence<unsigned, sizeof...(A)>{});
     }
 };
 
-/// What a number without a handler leads to: one function a number, so that the log can name it and known calls pay nothing.
+/// What a number without a handler leads to: one function a number, so that the log can name it and known calls pay
+/// nothing.
 template <u64 Number>
 i64 no_such_call(Caller&, const u64*) {
     return syscall_unknown(Number);
@@ -48,10 +50,12 @@ consteval SyscallTable empty_table(std::integer_sequence<u64, Linux...>, std::in
 }
 
 consteval SyscallTable make_table(Route route) {
-    SyscallTable table = empty_table(std::make_integer_sequence<u64, kLinuxNumbers>{}, std::make_integer_sequence<u64, kOwnNumbers>{});
+    SyscallTable table =
+        empty_table(std::make_integer_sequence<u64, kLinuxNumbers>{}, std::make_integer_sequence<u64, kOwnNumbers>{});
     constexpr unsigned Trap = 1, TrapAndPage = 3;
-#define SYSCALL(number, name, routes) \
-    if ((routes) & static_cast<unsigned>(route)) table.entries[index_of(number)] = Adapter<&sys_##name>::enter;
+#define SYSCALL(number, name, routes)                                                                                  \
+    if ((routes) & static_cast<unsigned>(route))                                                                       \
+        table.entries[index_of(number)] = Adapter<&sys_##name>::enter;
 #include "syscall/table.def"
 #undef SYSCALL
     return table;
@@ -59,7 +63,7 @@ consteval SyscallTable make_table(Route route) {
 
 // A number that stands twice in table.def is two enumerators of one name.
 #define SYSCALL(number, name, routes) kNumberTaken_##number,
-enum { 
+enum {
 #include "syscall/table.def"
 };
 #undef SYSCALL
@@ -67,18 +71,21 @@ enum {
 /// One bit a number that has been logged; the last is for all numbers beyond the table.
 constinit Atomic<u64> logged[(kLinuxNumbers + kOwnNumbers) / 64 + 1] = {};
 
-}  // namespace
+} // namespace
 
 constexpr SyscallTable trap_table = make_table(Route::Trap);
 constexpr SyscallTable page_table = make_table(Route::Page);
 
 i64 syscall_unknown(u64 number) {
     u64 index = kLinuxNumbers + kOwnNumbers;
-    if (number < kLinuxNumbers) index = number;
-    else if (number - api::kSysOwnFirst < kOwnNumbers) index = kLinuxNumbers + number - api::kSysOwnFirst;
+    if (number < kLinuxNumbers)
+        index = number;
+    else if (number - api::kSysOwnFirst < kOwnNumbers)
+        index = kLinuxNumbers + number - api::kSysOwnFirst;
     const u64 bit = u64{1} << index % 64;
-    if (!(logged[index / 64].fetch_or(bit, kRelaxed) & bit)) log("system call {:#x} is not implemented: ENOSYS", number);
+    if (!(logged[index / 64].fetch_or(bit, kRelaxed) & bit))
+        log("system call {:#x} is not implemented: ENOSYS", number);
     return -static_cast<i64>(Errno::NoSys);
 }
 
-}  // namespace tollgate
+} // namespace tollgate

@@ -1,5 +1,6 @@
-// From a system call's number to its handler, for every gate alike. A gate brings the caller's identity and a pointer to six arguments
-// (the saved registers, or the snapshot of a FlexSC entry) and gets back what user code sees: a value or -errno.
+// From a system call's number to its handler, for every gate alike. A gate brings the caller's identity and a pointer
+// to six arguments (the saved registers, or the snapshot of a FlexSC entry) and gets back what user code sees: a value
+// or -errno.
 #pragma once
 
 #include "api/numbers.h"
@@ -29,18 +30,22 @@ extern const SyscallTable trap_table, page_table;
 /// -ENOSYS, and one log line the first time each number is seen.
 i64 syscall_unknown(u64 number);
 
-/// The table's answer for any number at all. The index is clamped without a branch, so that a mispredicted bound check cannot load a
-/// pointer from beyond the table (Spectre v1) [threats S10, S11].
+/// The table's answer for any number at all. The index is clamped without a branch, so that a mispredicted bound check
+/// cannot load a pointer from beyond the table (Spectre v1) [threats S10, S11].
 inline i64 syscall_dispatch(Caller& caller, u64 number, const u64* arguments, const SyscallTable& table) {
     u64 index = number;
     if (index >= kLinuxNumbers) [[unlikely]] {
         index = number - api::kSysOwnFirst;
-        if (index >= kOwnNumbers) return syscall_unknown(number);
+        if (index >= kOwnNumbers)
+            return syscall_unknown(number);
         index += kLinuxNumbers;
     }
     u64 mask;
-    asm volatile("cmpq %2, %0\n\tsbbq %1, %1\n\tandq %1, %0" : "+r"(index), "=&r"(mask) : "i"(kLinuxNumbers + kOwnNumbers) : "cc");
+    asm volatile("cmpq %2, %0\n\tsbbq %1, %1\n\tandq %1, %0"
+                 : "+r"(index), "=&r"(mask)
+                 : "i"(kLinuxNumbers + kOwnNumbers)
+                 : "cc");
     return table.entries[index](caller, arguments);
 }
 
-}  // namespace tollgate
+} // namespace tollgate

@@ -22,17 +22,21 @@ public:
 
     Result<u64> control(Caller& caller, u32 request, u64 argument) override {
         switch (request) {
-        case api::kFastcallIoctlNoop: return add(caller, {fastcall_noop, fastcall_noop_end}, {}, argument);
-        case api::kFastcallIoctlStack: return add(caller, {fastcall_stack, fastcall_stack_end}, {}, argument);
-        case api::kFastcallIoctlPriv: return add(caller, {fastcall_priv, fastcall_priv_end}, {.private_page = true}, argument);
+        case api::kFastcallIoctlNoop:
+            return add(caller, {fastcall_noop, fastcall_noop_end}, {}, argument);
+        case api::kFastcallIoctlStack:
+            return add(caller, {fastcall_stack, fastcall_stack_end}, {}, argument);
+        case api::kFastcallIoctlPriv:
+            return add(caller, {fastcall_priv, fastcall_priv_end}, {.private_page = true}, argument);
         case api::kFastcallIoctlArray: {
-            const Registration made =
-                TRY(register_function(*caller.space, {fastcall_array, fastcall_array_end}, {.shared = true, .private_page = true}));
+            const Registration made = TRY(register_function(*caller.space, {fastcall_array, fastcall_array_end},
+                                                            {.shared = true, .private_page = true}));
             const api::FastcallArrayIoctl out{made.function, made.length, made.shared_address, made.index, 0};
             TRY(copy_to_user(UserPtr<api::FastcallArrayIoctl>{argument}, out));
             return u64{0};
         }
-        default: return fail(Errno::NoTty);
+        default:
+            return fail(Errno::NoTty);
         }
     }
 
@@ -40,17 +44,19 @@ private:
     static Result<u64> add(Caller& caller, const Function& function, const Mappings& mappings, u64 argument) {
         const Registration made = TRY(register_function(*caller.space, function, mappings));
         const api::FastcallIoctl out{made.function, made.length, made.index, 0};
-        TRY(copy_to_user(UserPtr<api::FastcallIoctl>{argument}, out));  // -EFAULT leaves the registration, as the prototype does
+        TRY(copy_to_user(UserPtr<api::FastcallIoctl>{argument},
+                         out)); // -EFAULT leaves the registration, as the prototype does
         return u64{0};
     }
 };
 
-}  // namespace
+} // namespace
 
 Result<Ref<File>> open_examples(u32) { return Ref<File>(TRY(make_ref<ExamplesFile>())); }
 
 Result<u64> register_probe(AddressSpace& space) {
-    return TRY(register_function(space, {fastcall_probe, fastcall_probe_end}, {})).index;
+    return TRY(register_function(space, {fastcall_probe, fastcall_probe_end}, {}))
+    .index;
 }
 
-}  // namespace tollgate::fastcall
+} // namespace tollgate::fastcall

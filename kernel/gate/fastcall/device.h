@@ -11,4 +11,4 @@ Result<Ref<File>> open_examples(u32 flags);
 /// Test builds: registers the function that reads any address it is given; its index.
 Result<u64> register_probe(AddressSpace& space);
 
-}  // namespace tollgate::fastcall
+} // namespace tollgate::fastcall

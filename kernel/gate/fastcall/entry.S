@@ -2,7 +2,7 @@
 // interrupts off. The index is clamped to the table without a branch (slot 127 is never used and returns -EINVAL like every free
 // one), then the function itself runs and executes SYSRET. The fastcall space is within the reach of a 32-bit displacement.
 
-#include "cpu/entry_macros.h"
+#include "cpu/entry_macros.inc"
 
     .section .entry.text, "ax"
     .balign 64

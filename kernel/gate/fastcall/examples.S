@@ -3,7 +3,7 @@
 // rcx, r11 must survive for SYSRET; user RSP, user GS, IF = 0. A function that takes a stack keeps the user's RSP in its top word, where
 // fault recovery finds it.
 
-#include "cpu/entry_macros.h"
+#include "cpu/entry_macros.inc"
 
 #define ATTRIBUTE(n) (FASTCALL_SPACE + 8 * (n))
 

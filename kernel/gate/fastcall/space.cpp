@@ -1,5 +1,5 @@
-// Slot n of the table owns window n of the fastcall heap: text page, a gap, private page. All pages are there from registration to
-// deregistration, since a fastcall that faults is a caller's error.
+// Slot n of the table owns window n of the fastcall heap: text page, a gap, private page. All pages are there from
+// registration to deregistration, since a fastcall that faults is a caller's error.
 #include "gate/fastcall/space.h"
 
 #include "api/fastcall.h"
@@ -19,9 +19,9 @@ struct TableEntry {
     Atomic<u64> function;
     u64 attributes[3];
 };
-static_assert(sizeof(TableEntry) == 32);  // entry.S shifts by 5
+static_assert(sizeof(TableEntry) == 32); // entry.S shifts by 5
 constexpr unsigned kSlots = kPageSize / sizeof(TableEntry);
-static_assert(kSlots == api::kFastcallEntries + 1);  // the last slot is where entry.S sends every index beyond the table
+static_assert(kSlots == api::kFastcallEntries + 1); // the last slot is where entry.S sends every index beyond the table
 
 constexpr u64 kWindow = 0x10000, kPrivateOffset = 0x2000;
 static_assert(kFastcallHeap + kSlots * kWindow < kFastcallSpaceEnd);
@@ -42,7 +42,8 @@ State& state_of(AddressSpace& space) {
     return *static_cast<State*>(space.fastcall_state);
 }
 
-/// One page of stack a CPU, shared by all spaces: interrupts are off in a fastcall, so nobody else can be on it. Boot only.
+/// One page of stack a CPU, shared by all spaces: interrupts are off in a fastcall, so nobody else can be on it. Boot
+/// only.
 constinit PhysAddr stacks[kMaxCpus] = {};
 
 u64 stub_address() { return reinterpret_cast<u64>(fastcall_stub); }
@@ -51,10 +52,12 @@ u64 stub_address() { return reinterpret_cast<u64>(fastcall_stub); }
 void unmap_window(AddressSpace& space, unsigned slot, u64 shared) {
     space.unmap_fastcall_page(kFastcallHeap + slot * kWindow);
     space.unmap_fastcall_page(kFastcallHeap + slot * kWindow + kPrivateOffset);
-    if (shared != 0) space.unmap_pinned(shared, kPageSize);
+    if (shared != 0)
+        space.unmap_pinned(shared, kPageSize);
 }
 
-Result<Registration> map_window(AddressSpace& space, unsigned slot, const Function& function, const Mappings& mappings, u64* attributes) {
+Result<Registration> map_window(AddressSpace& space, unsigned slot, const Function& function, const Mappings& mappings,
+                                u64* attributes) {
     const u64 size = static_cast<u64>(function.end - function.start);
     ASSERT(size <= kPageSize);
     const u64 text = kFastcallHeap + slot * kWindow;
@@ -75,7 +78,7 @@ Result<Registration> map_window(AddressSpace& space, unsigned slot, const Functi
     return made;
 }
 
-}  // namespace
+} // namespace
 
 Result<void> initialise() {
     for (unsigned cpu = 0; cpu < cpu_count(); ++cpu) {
@@ -88,10 +91,12 @@ Result<void> initialise() {
 Result<void> prepare_space(AddressSpace& space) {
     Owned<State> state = TRY(make_owned<State>());
     state->table = TRY(Frame::allocate());
-    for (unsigned slot = 0; slot < kSlots; ++slot) state->entries()[slot].function.store(stub_address(), kRelaxed);
+    for (unsigned slot = 0; slot < kSlots; ++slot)
+        state->entries()[slot].function.store(stub_address(), kRelaxed);
     TRY(space.map_fastcall_page(kFastcallTable, state->table.share(), Access::Read));
     for (unsigned cpu = 0; cpu < cpu_count(); ++cpu)
-        TRY(space.map_fastcall_page(kFastcallStacks + cpu * kFastcallStackStride + kPageSize, Frame::from(stacks[cpu]), Access::ReadWrite));
+        TRY(space.map_fastcall_page(kFastcallStacks + cpu * kFastcallStackStride + kPageSize, Frame::from(stacks[cpu]),
+                                    Access::ReadWrite));
     space.fastcall_state = state.release();
     return {};
 }
@@ -106,8 +111,10 @@ Result<Registration> register_function(AddressSpace& space, const Function& func
     unsigned slot = 0;
     {
         Guard guard{state.lock};
-        while (slot < api::kFastcallEntries && state.used[slot]) ++slot;
-        if (slot == api::kFastcallEntries) return fail(Errno::NoSpc);
+        while (slot < api::kFastcallEntries && state.used[slot])
+            ++slot;
+        if (slot == api::kFastcallEntries)
+            return fail(Errno::NoSpc);
         state.used[slot] = true;
     }
     TableEntry& entry = state.entries()[slot];
@@ -124,32 +131,36 @@ Result<Registration> register_function(AddressSpace& space, const Function& func
         Guard guard{state.lock};
         state.shared[slot] = made->shared_address;
     }
-    entry.function.store(made->function, kRelease);  // attributes first: a call that sees the function sees them
+    entry.function.store(made->function, kRelease); // attributes first: a call that sees the function sees them
     return made;
 }
 
 Result<void> deregister(AddressSpace& space, u64 address, u64 length) {
     State& state = state_of(space);
     const u64 slot = (address - kFastcallHeap) / kWindow;
-    if (address < kFastcallHeap || slot >= api::kFastcallEntries || (address - kFastcallHeap) % kWindow != 0 || length != kPageSize)
+    if (address < kFastcallHeap || slot >= api::kFastcallEntries || (address - kFastcallHeap) % kWindow != 0 ||
+        length != kPageSize)
         return fail(Errno::Inval);
     TableEntry& entry = state.entries()[slot];
     u64 shared;
     {
         Guard guard{state.lock};
         // The slot counts as used until its pages are gone, so that nobody can be given it meanwhile.
-        if (!state.used[slot] || entry.function.load(kRelaxed) == stub_address()) return fail(Errno::Inval);
+        if (!state.used[slot] || entry.function.load(kRelaxed) == stub_address())
+            return fail(Errno::Inval);
         entry.function.store(stub_address(), kSeqCst);
         shared = state.shared[slot];
         state.shared[slot] = 0;
     }
-    // A fastcall runs with interrupts off: once every CPU has taken an interrupt, none is inside this function any more.
+    // A fastcall runs with interrupts off: once every CPU has taken an interrupt, none is inside this function any
+    // more.
     cpu_call_others([](void*) {}, nullptr);
     unmap_window(space, static_cast<unsigned>(slot), shared);
     Guard guard{state.lock};
-    for (u64& attribute : entry.attributes) attribute = 0;
+    for (u64& attribute : entry.attributes)
+        attribute = 0;
     state.used[slot] = false;
     return {};
 }
 
-}  // namespace tollgate::fastcall
+} // namespace tollgate::fastcall

@@ -19,4 +19,4 @@ void worker_attach(Pages& pages);
 void worker_detach(Pages& pages);
 void worker_kick();
 
-}  // namespace tollgate::flexsc
+} // namespace tollgate::flexsc

@@ -1,6 +1,6 @@
-// A worker: a kernel thread pinned to a worker core. It goes round the registered pages, takes on the submitter's address space, and
-// executes what is submitted there as the submitter. Without work it polls for a bounded time, then sleeps until flexsc_wait() of some
-// process wakes it, by an IPI since it sleeps on another core.
+// A worker: a kernel thread pinned to a worker core. It goes round the registered pages, takes on the submitter's
+// address space, and executes what is submitted there as the submitter. Without work it polls for a bounded time, then
+// sleeps until flexsc_wait() of some process wakes it, by an IPI since it sleeps on another core.
 #include "cpu/clock.h"
 #include "gate/flexsc/flexsc.h"
 
@@ -10,13 +10,14 @@ namespace {
 constinit Spinlock lock{LockRank::Flexsc};
 constinit List<Pages, &Pages::link> registered GUARDED_BY(lock){};
 constinit WaitQueue sleeping{};
-constinit Atomic<u64> kicks{0};      // counts worker_kick(); a worker that sleeps waits for a change
-constinit u64 spin_ns = 50'000;      // set before the workers start
+constinit Atomic<u64> kicks{0}; // counts worker_kick(); a worker that sleeps waits for a change
+constinit u64 spin_ns = 50'000; // set before the workers start
 
 /// The pages after `previous` in the list, for the caller to keep alive; null at the end.
 Ref<Pages> next_pages(Pages* previous) {
     Guard guard{lock};
-    Pages* next = previous == nullptr || !registered.contains(*previous) ? registered.front() : registered.next(*previous);
+    Pages* next =
+        previous == nullptr || !registered.contains(*previous) ? registered.front() : registered.next(*previous);
     return next == nullptr ? Ref<Pages>() : Ref<Pages>(*next);
 }
 
@@ -27,16 +28,19 @@ u64 round(Thread& self) {
     for (unsigned guard = 0; pages && guard < 4096; ++guard) {
         if (pages->has_submitted() && pages->try_begin()) {
             // Kept until other pages or sleep: the next batch is likely to be of the same process.
-            if (self.space() != pages->space()) self.set_space(Ref<AddressSpace>(*pages->space()));
+            if (self.space() != pages->space())
+                self.set_space(Ref<AddressSpace>(*pages->space()));
             const u64 here = pages->execute();
             pages->end();
-            if (here != 0) pages->done.wake_everything();
+            if (here != 0)
+                pages->done.wake_everything();
             executed += here;
         }
         Pages* previous = pages.get();
         Ref<Pages> next = next_pages(previous);
         pages = std::move(next);
-        if (pages.get() == previous) break;
+        if (pages.get() == previous)
+            break;
     }
     return executed;
 }
@@ -46,7 +50,7 @@ void work(void*) {
     x86::sti();
     u64 idle_since = clock_monotonic_ns();
     for (;;) {
-        const u64 seen = kicks.load(kSeqCst);  // before looking: a kick after this ends the sleep below at once
+        const u64 seen = kicks.load(kSeqCst); // before looking: a kick after this ends the sleep below at once
         if (round(self) != 0) {
             idle_since = clock_monotonic_ns();
             continue;
@@ -64,7 +68,7 @@ void work(void*) {
     }
 }
 
-}  // namespace
+} // namespace
 
 void worker_attach(Pages& pages) {
     Guard guard{lock};
@@ -90,4 +94,4 @@ Result<void> start_workers(u64 spin_us) {
     return {};
 }
 
-}  // namespace tollgate::flexsc
+} // namespace tollgate::flexsc

@@ -1,7 +1,7 @@
 // The int 0x80 gate: the same numbers, arguments and table as SYSCALL, through an interrupt gate and back by IRET. Arrives on the entry
 // stack with five words pushed by the CPU; nothing but rax changes for the caller. (Linux' int 0x80 is its 32-bit ABI; Tollgate has none.)
 
-#include "cpu/entry_macros.h"
+#include "cpu/entry_macros.inc"
 
     .section .entry.text, "ax"
     .balign 64

@@ -11,4 +11,4 @@ extern "C" void int80_syscall(TrapFrame* frame) {
     frame->rax = static_cast<u64>(syscall_dispatch(*cpu.caller, frame->rax, frame->args, trap_table));
 }
 
-}  // namespace tollgate
+} // namespace tollgate

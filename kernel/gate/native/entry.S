@@ -2,7 +2,7 @@
 // masked RFLAGS by IA32_FMASK (so IF = DF = AC = TF = 0) and left RSP alone [SDM vol 2, SYSCALL]; GS and CR3 are the user's.
 // docs/native.md counts the instructions.
 
-#include "cpu/entry_macros.h"
+#include "cpu/entry_macros.inc"
 
     .section .entry.text, "ax"
     .balign 64

@@ -6,4 +6,4 @@ namespace tollgate {
 /// Points this CPU's SYSCALL at native_entry.
 void native_initialise_cpu();
 
-}  // namespace tollgate
+} // namespace tollgate
