@@ -187,8 +187,7 @@ void assertion_failed(const char* expression, SourceLocation where) {
 
 // libstdc++'s _GLIBCXX_ASSERTIONS (span, array, optional) end here; the stack protector below.
 namespace std {
-[[noreturn]] void __glibcxx_assert_fail(const char* file, int line, const char* function,
-                                        const char* condition) noexcept {
+void __glibcxx_assert_fail(const char* file, int line, const char* function, const char* condition) noexcept {
     tollgate::panic("library assertion failed: {} in {} ({}:{})", condition, function, file, line);
 }
 } // namespace std

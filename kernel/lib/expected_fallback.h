@@ -4,7 +4,7 @@
 #pragma once
 
 #include <expected>
-#include <memory>
+#include <optional> // brings construct_at(); <memory> would bring half of libc, which the kernel does not have
 #include <type_traits>
 #include <utility>
 
