@@ -27,6 +27,7 @@ void emit_offsets() {
     DEFINE(CPU_SCRATCH, offsetof(Cpu, scratch));
     DEFINE(CPU_RETURN_SYSRET, offsetof(Cpu, counters.return_sysret));
     DEFINE(CPU_RETURN_IRET, offsetof(Cpu, counters.return_iret));
+    DEFINE(CPU_NATIVE_SLOW, offsetof(Cpu, counters.native_slow));
     DEFINE(CPU_CALLS_INT80, offsetof(Cpu, counters.calls_int80));
     DEFINE(FRAME_SIZE, sizeof(TrapFrame));
     DEFINE(FRAME_WORDS, sizeof(TrapFrame) / 8);

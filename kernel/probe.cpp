@@ -32,7 +32,7 @@ Result<u64> read_counter(u64 which) {
     case ProbeCounter::ReturnKilled:
         return sum(&CpuCounters::return_killed);
     case ProbeCounter::CallsNative:
-        return sum(&CpuCounters::return_sysret);
+        return sum(&CpuCounters::return_sysret) + sum(&CpuCounters::native_slow);
     case ProbeCounter::CallsInt80:
         return sum(&CpuCounters::calls_int80);
     case ProbeCounter::CallsFlexsc:

@@ -22,6 +22,7 @@ inline constexpr u32 kWorkFullReturn = 4; ///< the saved frame was edited: leave
 /// Counters that one CPU alone writes; readers add them up.
 struct CpuCounters {
     u64 return_sysret, return_iret, return_killed;
+    u64 native_slow; ///< native calls that did not leave by SYSRET
     u64 calls_int80, calls_flexsc;
     u64 interrupts, nmis, spurious, switches, fastcall_faults;
     u64 worker_sleeps, worker_wakes;

@@ -13,6 +13,7 @@ namespace tollgate {
 namespace {
 
 constinit TrapHandlers handlers{};
+extern "C" const u8 user_iretq[];
 
 void handle_interrupt(u64 vector) {
     Cpu& cpu = this_cpu();
@@ -80,16 +81,41 @@ extern "C" u64 fault_home(TrapFrame* frame) {
     return on_stack ? target : reinterpret_cast<u64>(frame);
 }
 
+namespace {
+
+/// The instruction that should have returned to user code faulted instead: a frame that no check has caught. On the
+/// entry stack (IRET) or in the registers (SYSRET) is where it wanted to go; the process ends there, not the kernel
+/// (CVE-2014-9322) [threats I6, I7].
+void fault_in_return(TrapFrame& frame) {
+    if (frame.rip == reinterpret_cast<u64>(user_iretq)) {
+        const u64* target = reinterpret_cast<const u64*>(frame.rsp);
+        frame.rip = target[0];
+        frame.rflags = target[2];
+        frame.rsp = target[3];
+    } else {
+        frame.rip = frame.rcx;
+        frame.rflags = frame.r11;
+    }
+    ++this_cpu().counters.return_killed;
+    handlers.user_exception(frame, 0);
+}
+
+} // namespace
+
 /// A fault at CPL 0 with the user's GS and CR3 (both already exchanged, the frame moved): inside a fastcall, or at the
 /// very instruction that returns to user code. For a fastcall, RCX, R11 and RSP still hold what SYSCALL or the
 /// function's prologue left there.
 extern "C" void trap_in_user_state(TrapFrame* frame) {
     const u64 address = frame->vector == kVectorPf ? x86::read_cr2() : 0;
-    if (frame->rip < kFastcallSpace || mutant(Mutant::FastcallFault))
+    if (mutant(Mutant::FastcallFault))
         return handlers.kernel_exception(*frame, address);
+    if (frame->rip < kFastcallSpace)
+        return fault_in_return(*frame);
     const u64 rip = frame->rip;
-    if (frame->rsp >= kFastcallStacks && frame->rsp < kFastcallHeap) {
-        const u64 top = (frame->rsp & ~(kFastcallStackStride - 1)) + kFastcallStackStride;
+    // RSP is the user's unless the function has taken this CPU's stack; a user may pretend that, which gains an old
+    // word of that page.
+    if ((frame->rsp - kFastcallStacks) / kFastcallStackStride == this_cpu().number) {
+        const u64 top = kFastcallStacks + (this_cpu().number + 1) * kFastcallStackStride;
         frame->rsp = *reinterpret_cast<const u64*>(top - 8); // TAKE_STACK has put the user's there
     }
     frame->rip = frame->rcx;

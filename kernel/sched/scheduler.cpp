@@ -31,6 +31,10 @@ extern "C" void sched_finish_switch() { Scheduler::finish_switch(); }
 constinit Scheduler::Core Scheduler::cores[kMaxCpus];
 Scheduler::Core& Scheduler::core(unsigned cpu) { return cores[cpu]; }
 
+bool Scheduler::must_move(const Thread& thread) {
+    return &thread != this_cpu().idle && !(thread.affinity_.load(kSeqCst) >> this_cpu().number & 1);
+}
+
 void Scheduler::enqueue(Thread& thread) {
     const unsigned home = thread.cpu_.load(kRelaxed);
     {
@@ -82,6 +86,7 @@ bool Scheduler::make_ready(Thread& thread) {
 }
 
 void Scheduler::leave(Thread& thread) {
+    thread.kept_work_ = this_cpu().work & kWorkFullReturn;
     if (!thread.fpu)
         return;
     if (!mutant(Mutant::FpuSwitch))
@@ -95,7 +100,8 @@ void Scheduler::enter(Thread& thread) {
     cpu.current = &thread;
     cpu.caller = thread.caller;
     cpu.kernel_stack = thread.stack_.top().value();
-    cpu.work = thread.killed_.load(kRelaxed) ? kWorkThread : 0;
+    cpu.work = thread.kept_work_ | (thread.killed_.load(kRelaxed) ? kWorkThread : 0);
+    core(cpu.number).slice_end = clock_monotonic_ns() + kSliceNs;
     thread.state_.store(ThreadState::Running, kRelaxed);
     if (thread.space_)
         thread.space_->load();
@@ -116,7 +122,7 @@ void Scheduler::schedule() {
     Core& own = core(cpu.number);
     ASSERT(cpu.lock_ranks == 0); // a thread may not sleep with a lock held
     const bool runnable = previous.state_.load(kRelaxed) == ThreadState::Running && &previous != cpu.idle;
-    const bool moves = runnable && !(previous.affinity_ >> cpu.number & 1);
+    const bool moves = runnable && must_move(previous);
     if (runnable && !moves) {
         previous.state_.store(ThreadState::Ready, kRelaxed);
         Guard guard{own.lock};
@@ -131,6 +137,7 @@ void Scheduler::schedule() {
         next = cpu.idle;
     cpu_clear_work(kWorkReschedule);
     if (next == &previous) {
+        own.slice_end = clock_monotonic_ns() + kSliceNs;
         previous.state_.store(ThreadState::Running, kRelaxed);
         arm_timer();
         return;
@@ -157,7 +164,7 @@ void Scheduler::finish_switch() {
         own.threads.fetch_sub(1, kRelaxed);
         (void)Ref<Thread>::adopt(previous);
     } else if (state == ThreadState::Running) { // it moves to another core
-        const unsigned target = pick_cpu(previous->affinity_);
+        const unsigned target = pick_cpu(previous->affinity_.load(kSeqCst));
         own.threads.fetch_sub(1, kRelaxed);
         core(target).threads.fetch_add(1, kRelaxed);
         previous->cpu_.store(target, kRelaxed);
@@ -174,8 +181,7 @@ void Scheduler::arm_timer() {
     for (Thread& thread : own.sleepers)
         at = thread.wake_at_ < at ? thread.wake_at_ : at;
     if (this_cpu().current != this_cpu().idle && has_ready()) {
-        const u64 slice_end = clock_monotonic_ns() + kSliceNs;
-        at = slice_end < at ? slice_end : at;
+        at = own.slice_end < at ? own.slice_end : at;
     }
     if (at == kNoDeadline) {
         if (this_cpu().timer_armed)
@@ -206,7 +212,7 @@ void Scheduler::on_reschedule() {
     Thread& current = *this_cpu().current;
     if (current.killed_.load(kSeqCst))
         cpu_request_work(kWorkThread);
-    if (has_ready())
+    if (has_ready() || must_move(current))
         cpu_request_work(kWorkReschedule);
 }
 
@@ -261,7 +267,7 @@ void Scheduler::start(Thread& thread, unsigned cpu) {
 
 void Scheduler::yield() {
     InterruptGuard interrupts;
-    if (has_ready())
+    if (has_ready() || must_move(*this_cpu().current))
         schedule();
 }
 
@@ -289,9 +295,14 @@ Result<void> Scheduler::set_affinity(Thread& thread, u64 cpus) {
     if (pick_cpu(cpus) == kMaxCpus)
         return fail(Errno::Inval);
     InterruptGuard interrupts;
-    thread.affinity_ = cpus;
-    if (&thread == this_cpu().current && !(cpus >> this_cpu().number & 1))
-        schedule();
+    thread.affinity_.store(cpus, kSeqCst);
+    if (&thread == this_cpu().current) {
+        if (must_move(thread))
+            schedule();
+    } else {
+        // Whatever core runs it looks again; if it moves meanwhile, the new one has already seen the new set.
+        apic::send_ipi(cpu_by_number(thread.cpu_.load(kRelaxed)).apic_id, kVectorReschedule);
+    }
     return {};
 }
 

@@ -24,7 +24,7 @@ public:
     static void kill(Thread& thread);
     [[noreturn]] static void exit_current();
     static Result<void> set_affinity(Thread& thread, u64 cpus);
-    static u64 affinity(const Thread& thread) { return thread.affinity_; }
+    static u64 affinity(const Thread& thread) { return thread.affinity_.load(kSeqCst); }
     static void finish_switch();
     static void on_timer();
     static void on_reschedule();
@@ -35,6 +35,7 @@ private:
         List<Thread, &Thread::run_link_> ready GUARDED_BY(lock);
         List<Thread, &Thread::sleep_link_> sleepers; // own core only, interrupts off; unsorted: few
         Thread* leaving = nullptr;                   // switched away from; own core only
+        u64 slice_end = 0;                           // when the current thread has had its turn; own core only
         Atomic<u32> threads{0};                      // user and worker threads whose home this is
     };
     static Core& core(unsigned cpu);
@@ -46,6 +47,7 @@ private:
     static void leave(Thread& thread);
     static void enter(Thread& thread);
     static bool has_ready();
+    static bool must_move(const Thread& thread);
     static void idle_loop(void*);
 };
 

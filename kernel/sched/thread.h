@@ -50,9 +50,10 @@ private:
     Atomic<ThreadState> state_{ThreadState::Blocked};
     Atomic<bool> killed_{false};
     Atomic<unsigned> cpu_{0}; // the only core that runs it; changes while it is current or not yet started
-    u64 affinity_ = ~u64{0};
+    Atomic<u64> affinity_{~u64{0}};
     Deadline wake_at_ = kNoDeadline;
     bool timed_out_ = false;
+    u32 kept_work_ = 0; // Cpu::work bits that belong to this thread, while it does not run
     ListLink<Thread> run_link_;
     ListLink<Thread> sleep_link_;
 };

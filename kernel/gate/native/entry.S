@@ -54,6 +54,7 @@ native_sysretq:
     sysretq
 
 native_slow:
+    incq %gs:CPU_NATIVE_SLOW
     movq %rax, FRAME_RAX(%rsp)
     movq FRAME_RIP(%rsp), %rcx
     movq %rcx, FRAME_RCX(%rsp)
