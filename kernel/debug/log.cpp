@@ -9,9 +9,9 @@ namespace {
 
 constinit ConsoleWriter console = nullptr;
 constinit Spinlock lock{LockRank::Log};
-constinit bool at_line_start = true; // under the lock
+constinit bool at_line_start GUARDED_BY(lock) = true;
 
-void write_locked(StringView text) {
+void write_locked(StringView text) REQUIRES(lock) {
     if (text.empty() || console == nullptr)
         return;
     console(text);

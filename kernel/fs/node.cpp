@@ -7,7 +7,6 @@
 namespace tollgate::fs {
 namespace {
 
-constinit Spinlock tree_lock{LockRank::File}; // global, like the tree
 constinit Atomic<u64> next_inode{1};
 
 /// Bytes before the name in struct linux_dirent64, and what a record is rounded up to [man 2 getdents].
@@ -57,6 +56,8 @@ Result<u64> DirectoryFile::read_directory(UserBuffer buffer, u64 offset) {
 
 } // namespace
 
+constinit Spinlock Directory::tree_lock_{LockRank::File};
+
 Node::Node(StringView name) : name_(name), inode_(next_inode.fetch_add(1, kRelaxed)) {}
 
 FileStatus Node::basic_status(u32 mode, u64 size) const {
@@ -87,14 +88,14 @@ const Node* Directory::find_locked(StringView name) const {
 }
 
 Ref<Node> Directory::find(StringView name) const {
-    Guard guard{tree_lock};
+    Guard guard{tree_lock_};
     // The tree is constant only in its names; what it leads to may be opened for writing.
     Node* const found = const_cast<Node*>(find_locked(name));
     return found ? Ref<Node>(*found) : Ref<Node>();
 }
 
 Result<void> Directory::add(Ref<Node> node) {
-    Guard guard{tree_lock};
+    Guard guard{tree_lock_};
     if (find_locked(node->name()))
         return fail(Errno::Exist);
     node->parent_ = this;
@@ -135,7 +136,7 @@ Result<void> Directory::entry_at(u64 position, Entry& entry) const {
 
     const Node* found = nullptr;
     {
-        Guard guard{tree_lock};
+        Guard guard{tree_lock_};
         for (const Node& child : children_) {
             if (at >= position) {
                 found = at == position ? &child : nullptr;

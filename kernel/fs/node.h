@@ -5,6 +5,7 @@
 #include "fs/path.h"
 #include "lib/fixed_string.h"
 #include "lib/list.h"
+#include "sync/spinlock.h"
 #include "task/file.h"
 
 namespace tollgate::fs {
@@ -75,10 +76,11 @@ public:
     Result<void> entry_at(u64 position, Entry& entry) const;
 
 private:
-    const Node* find_locked(StringView name) const;
+    const Node* find_locked(StringView name) const REQUIRES(tree_lock_);
 
     const Growth growth_;
-    List<Node, &Node::link_> children_; // guarded by the tree's lock; holds one reference each
+    static Spinlock tree_lock_;                                // one for the tree
+    List<Node, &Node::link_> children_ GUARDED_BY(tree_lock_); // holds one reference each
 };
 
 /// A symbolic link whose target is fixed, or made for each caller (/proc/self/exe).

@@ -14,8 +14,8 @@ constexpr u32 kConstants[4] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574}; 
 
 struct Generator {
     Spinlock lock{LockRank::File};
-    bool seeded = false;
-    u32 key[8] = {};
+    bool seeded GUARDED_BY(lock) = false;
+    u32 key[8] GUARDED_BY(lock) = {};
 };
 constinit Generator generator; // global: one stream for all processes
 
@@ -34,7 +34,7 @@ u32 entropy(bool rdrand) {
     return static_cast<u32>(time >> 32);
 }
 
-void seed_locked() {
+void seed_locked() REQUIRES(generator.lock) {
     const bool rdrand = has_rdrand();
     for (u32& word : generator.key)
         word = entropy(rdrand);

@@ -160,11 +160,11 @@ Result<u64> AddressSpace::map_pinned(std::span<const Frame> frames, Access acces
     for (u64 i = 0; i < frames.size(); ++i) {
         // Entries first: if memory runs out for a table, nothing has to be taken back but tables, which go with the
         // space.
-        (void)TRY(paging::find_entry(tables_, start + i * kPageSize, true));
+        (void)TRY(paging::find_entry(tables_locked(), start + i * kPageSize, true));
     }
     TRY(insert_locked(start, start + length, access, AreaKind::Pinned));
     for (u64 i = 0; i < frames.size(); ++i) {
-        u64* entry = *paging::find_entry(tables_, start + i * kPageSize, false);
+        u64* entry = *paging::find_entry(tables_locked(), start + i * kPageSize, false);
         *entry = paging::make_entry(frames[i].share().leak(), access, Privilege::User);
     }
     return start;
@@ -192,7 +192,7 @@ Result<void> AddressSpace::unmap_locked(u64 start, u64 end) {
             unsigned count = 0;
             const u64 batch_start = page;
             for (; page < area.end && count < 32; page += kPageSize) {
-                const Result<u64*> entry = paging::find_entry(tables_, page, false);
+                const Result<u64*> entry = paging::find_entry(tables_locked(), page, false);
                 if (!entry.has_value()) {
                     page = align_down(page, 0x200000) + 0x200000 - kPageSize; // a whole table is absent
                     continue;
@@ -263,7 +263,7 @@ Result<void> AddressSpace::protect(u64 address, u64 length, Access access) {
             continue;
         area.access = access;
         for (u64 page = area.start; page < area.end; page += kPageSize) {
-            const Result<u64*> entry = paging::find_entry(tables_, page, false);
+            const Result<u64*> entry = paging::find_entry(tables_locked(), page, false);
             if (!entry.has_value()) {
                 page = align_down(page, 0x200000) + 0x200000 - kPageSize;
                 continue;
@@ -300,7 +300,7 @@ u64 AddressSpace::set_break(u64 address) {
 }
 
 Result<void> AddressSpace::populate_locked(u64 page, Area& area) {
-    u64* entry = TRY(paging::find_entry(tables_, page, true));
+    u64* entry = TRY(paging::find_entry(tables_locked(), page, true));
     if (*entry != 0)
         return {};
     Frame frame = TRY(Frame::allocate());
@@ -340,7 +340,7 @@ Result<void> AddressSpace::write_bytes(u64 address, const void* from, u64 size) 
         const u64 page = align_down(address, kPageSize), offset = address - page;
         const u64 chunk = size < kPageSize - offset ? size : kPageSize - offset;
         TRY(populate_locked(page, *area));
-        const u64 entry = *TRY(paging::find_entry(tables_, page, false));
+        const u64 entry = *TRY(paging::find_entry(tables_locked(), page, false));
         memcpy(direct<u8>(PhysAddr{entry & kPteAddress}) + offset, bytes, chunk);
         address += chunk;
         bytes += chunk;
@@ -352,7 +352,7 @@ Result<void> AddressSpace::write_bytes(u64 address, const void* from, u64 size) 
 Result<void> AddressSpace::map_fastcall_page(u64 address, Frame frame, Access access) {
     ASSERT(address >= kFastcallSpace && address < kFastcallSpaceEnd);
     Guard guard{lock_};
-    u64* entry = TRY(paging::find_entry(tables_, address, true));
+    u64* entry = TRY(paging::find_entry(tables_locked(), address, true));
     ASSERT(*entry == 0);
     *entry = paging::make_entry(frame.leak(), access, Privilege::Kernel);
     return {};
@@ -360,7 +360,7 @@ Result<void> AddressSpace::map_fastcall_page(u64 address, Frame frame, Access ac
 
 void AddressSpace::unmap_fastcall_page(u64 address) {
     Guard guard{lock_};
-    const Result<u64*> entry = paging::find_entry(tables_, address, false);
+    const Result<u64*> entry = paging::find_entry(tables_locked(), address, false);
     if (!entry.has_value() || **entry == 0)
         return;
     const PhysAddr frame{**entry & kPteAddress};
@@ -371,12 +371,12 @@ void AddressSpace::unmap_fastcall_page(u64 address) {
 
 unsigned AddressSpace::audit() {
     Guard guard{lock_};
-    return paging::audit(tables_);
+    return paging::audit(tables_locked());
 }
 
 bool AddressSpace::user_executable(u64 address) {
     Guard guard{lock_};
-    const Result<u64*> entry = paging::find_entry(tables_, address, false);
+    const Result<u64*> entry = paging::find_entry(tables_locked(), address, false);
     return entry.has_value() && (**entry & (kPtePresent | kPteUser | kPteNoExecute)) == (kPtePresent | kPteUser);
 }
 

@@ -92,6 +92,8 @@ private:
     bool overlaps_pinned_locked(u64 start, u64 end) REQUIRES(lock_);
     Result<void> populate_locked(u64 page, Area& area) REQUIRES(lock_);
     void flush(u64 start, u64 end);
+    /// For changing entries; the roots themselves stay as they are.
+    SpaceTables& tables_locked() REQUIRES(lock_) { return tables_; }
 
     Spinlock lock_{LockRank::AddressSpace};
     List<Area, &Area::link> areas_ GUARDED_BY(lock_); // sorted, disjoint

@@ -35,6 +35,26 @@ Result<u64> take_slot() {
     return fail(Errno::NoMem);
 }
 
+/// The top of a cached stack, or 0.
+u64 take_cached() {
+    Guard guard{lock};
+    return cached == 0 ? 0 : cache[--cached];
+}
+
+/// False if the cache is full.
+bool keep_cached(u64 top) {
+    Guard guard{lock};
+    if (cached == kCached)
+        return false;
+    cache[cached++] = top;
+    return true;
+}
+
+void give_back_slot(u64 slot) {
+    Guard guard{lock};
+    used[slot / 64] &= ~(u64{1} << slot % 64);
+}
+
 void free_pages(u64 from, u64 to) {
     for (u64 page = from; page < to; page += kPageSize) {
         const PhysAddr frame = paging::unmap_kernel(page);
@@ -55,11 +75,8 @@ Result<void> map_fresh(u64 from, u64 to) {
 } // namespace
 
 Result<KernelStack> KernelStack::allocate() {
-    {
-        Guard guard{lock};
-        if (cached > 0)
-            return KernelStack{VirtAddr{cache[--cached]}};
-    }
+    if (const u64 top = take_cached())
+        return KernelStack{VirtAddr{top}};
     const u64 slot = TRY(take_slot());
     const u64 base = kKernelSpace + slot * kSlotSize;
     KernelStack stack{VirtAddr{base + kSlotSize}}; // frees what has been mapped if the rest fails
@@ -68,20 +85,11 @@ Result<KernelStack> KernelStack::allocate() {
 }
 
 KernelStack::~KernelStack() {
-    if (top_.is_null())
+    if (top_.is_null() || keep_cached(top_.value()))
         return;
-    {
-        Guard guard{lock};
-        if (cached < kCached) {
-            cache[cached++] = top_.value();
-            return;
-        }
-    }
     const u64 base = top_.value() - kSlotSize;
     free_pages(base, top_.value());
-    const u64 slot = (base - kKernelSpace) / kSlotSize;
-    Guard guard{lock};
-    used[slot / 64] &= ~(u64{1} << slot % 64);
+    give_back_slot((base - kKernelSpace) / kSlotSize);
 }
 
 bool KernelStack::is_guard(VirtAddr address) {

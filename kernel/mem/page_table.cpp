@@ -77,6 +77,11 @@ u64* kernel_entry(u64 address, u64* top, bool create) {
     return &table[index(address, 0)];
 }
 
+/// In the tables that all spaces share; null if it cannot be had.
+u64* shared_entry_locked(u64 address, bool create) REQUIRES(kernel_lock) {
+    return kernel_entry(address, direct<u64>(root), create);
+}
+
 void map_early(u64* top, u64 address, PhysAddr frame, Access access) {
     *kernel_entry(address, top, true) =
         frame.value() | kPtePresent | access_bits(access) | global | kPteAccessed | kPteDirty;
@@ -156,7 +161,7 @@ void initialise(bool pti, PhysAddr ram_top) {
 
 Result<void> map_kernel(u64 address, PhysAddr frame, Access access, Caching caching) {
     Guard guard{kernel_lock};
-    u64* entry = kernel_entry(address, direct<u64>(root), true);
+    u64* entry = shared_entry_locked(address, true);
     if (entry == nullptr)
         return fail(Errno::NoMem);
     if (*entry & kPtePresent)
@@ -170,7 +175,7 @@ PhysAddr unmap_kernel(u64 address) {
     PhysAddr frame;
     {
         Guard guard{kernel_lock};
-        u64* entry = kernel_entry(address, direct<u64>(root), false);
+        u64* entry = shared_entry_locked(address, false);
         if (entry == nullptr || !(*entry & kPtePresent))
             return {};
         frame = PhysAddr{*entry & kPteAddress};
