@@ -78,7 +78,7 @@ Result<u64> AddressSpace::find_gap_locked(u64 hint, u64 length) {
             return end - length;
         end = area->start;
     }
-    if (end >= kMinAddress + length)
+    if (end >= kMinAddress && end - kMinAddress >= length)
         return end - length;
     return fail(Errno::NoMem);
 }
@@ -191,16 +191,14 @@ Result<void> AddressSpace::unmap_locked(u64 start, u64 end) {
             PhysAddr batch[32];
             unsigned count = 0;
             const u64 batch_start = page;
-            for (; page < area.end && count < 32; page += kPageSize) {
-                const Result<u64*> entry = paging::find_entry(tables_locked(), page, false);
-                if (!entry.has_value()) {
-                    page = align_down(page, 0x200000) + 0x200000 - kPageSize; // a whole table is absent
+            for (; count < 32; page += kPageSize) {
+                u64* entry = paging::next_entry(tables_locked(), page, area.end);
+                if (entry == nullptr)
+                    break;
+                if (*entry == 0)
                     continue;
-                }
-                if (**entry == 0)
-                    continue;
-                batch[count++] = PhysAddr{**entry & kPteAddress};
-                **entry = 0;
+                batch[count++] = PhysAddr{*entry & kPteAddress};
+                *entry = 0;
             }
             if (count == 0)
                 continue;
@@ -262,15 +260,9 @@ Result<void> AddressSpace::protect(u64 address, u64 length, Access access) {
         if (area.end <= address)
             continue;
         area.access = access;
-        for (u64 page = area.start; page < area.end; page += kPageSize) {
-            const Result<u64*> entry = paging::find_entry(tables_locked(), page, false);
-            if (!entry.has_value()) {
-                page = align_down(page, 0x200000) + 0x200000 - kPageSize;
-                continue;
-            }
-            if (**entry != 0)
-                **entry = paging::make_entry(PhysAddr{**entry & kPteAddress}, access, Privilege::User);
-        }
+        for (u64 page = area.start; u64* entry = paging::next_entry(tables_locked(), page, area.end); page += kPageSize)
+            if (*entry != 0)
+                *entry = paging::make_entry(PhysAddr{*entry & kPteAddress}, access, Privilege::User);
     }
     flush(address, end);
     return {};

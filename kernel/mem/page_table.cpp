@@ -275,6 +275,21 @@ Result<u64*> find_entry(SpaceTables& tables, u64 address, bool create) {
     return &table[index(address, 0)];
 }
 
+u64* next_entry(SpaceTables& tables, u64& page, u64 end) {
+    while (page < end) {
+        u64* table = direct<u64>(tables.kernel_root);
+        unsigned level = 3;
+        while (level > 0 && table[index(page, level)] & kPtePresent)
+            table = table_at(table[index(page, level--)]);
+        if (level == 0)
+            return &table[index(page, 0)];
+        const u64 size = u64{1} << (12 + 9 * level);
+        page = align_down(page, size) + size;
+    }
+    page = end;
+    return nullptr;
+}
+
 u64 make_entry(PhysAddr frame, Access access, Privilege privilege) {
     const u64 present = access == Access::None ? 0 : kPtePresent | (privilege == Privilege::User ? kPteUser : 0);
     return frame.value() | present | access_bits(access) | kPteAccessed | (access == Access::ReadWrite ? kPteDirty : 0);

@@ -42,6 +42,9 @@ void destroy_space(SpaceTables& tables);
 /// The entry for a page: created tables on the way if `create`. Null if absent. `privilege` Kernel is for the fastcall
 /// space.
 Result<u64*> find_entry(SpaceTables& tables, u64 address, bool create);
+/// The entry of the first page from `page` on that has a table, and `page` becomes that page; null if there is none
+/// before `end`, which is what `page` becomes then. Steps over absent tables whole: an area may be terabytes long.
+u64* next_entry(SpaceTables& tables, u64& page, u64 end);
 u64 make_entry(PhysAddr frame, Access access, Privilege privilege);
 
 /// Number of violations of the rules that docs/invariants.md lists (M1), each logged.
