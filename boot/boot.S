@@ -51,7 +51,9 @@ boot_common:
     jb no_long_mode
     movl $0x80000001, %eax
     cpuid
-    btl $29, %edx
+    btl $29, %edx                               // long mode
+    jnc no_long_mode
+    btl $20, %edx                               // no-execute: W^X is not optional
     jnc no_long_mode
 
     // Identity, direct map and the kernel's own 2 GiB share four page directories of 2-MiB pages: the first 4 GiB.
@@ -89,7 +91,7 @@ no_long_mode:
 2:  hlt
     jmp 2b
 no_long_mode_text:
-    .asciz "Tollgate: this CPU has no 64-bit mode; try -cpu max\n"
+    .asciz "Tollgate: this CPU lacks 64-bit mode or no-execute pages; try -cpu max\n"
 
     // CR3 is set; turns on PAE, NX, long mode and paging. Clobbers eax, ecx, edx. Shared with ap.S.
     .global enter_long_mode

@@ -50,6 +50,7 @@ void emit_offsets() {
     DEFINE(TSS_SELECTOR, kTss);
     DEFINE(CPU_NODE_SELECTOR, kCpuNode);
     DEFINE(SYSRET_FORBIDDEN_FLAGS, kSysretForbiddenFlags);
+    DEFINE(FLAG_IF, x86::kFlagIf);
     DEFINE(USER_TOP_SHIFT, 47);
     DEFINE(ENTRY_AREA_SIZE, kEntryAreaSize);
     DEFINE(KERNEL_BASE, kKernelBase);

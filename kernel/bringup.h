@@ -8,7 +8,7 @@ namespace tollgate {
 
 /// Entry area, descriptor tables, control registers, APIC, clock and idle thread of the CPU that boots.
 void bring_up_boot_cpu(const AcpiInfo& acpi);
-/// Starts all others of the MADT, one after the other; one that does not come is reported and left out.
+/// Starts all others of the MADT, one after the other; panics about one that does not come.
 void bring_up_others(const AcpiInfo& acpi);
 
 } // namespace tollgate

@@ -66,10 +66,12 @@ void kill_for_exception(TrapFrame& frame, u64 address) {
     task::user_fault(frame, signal, exception_name(frame.vector), address);
 }
 
-void report_fastcall_fault(TrapFrame& frame, u64 vector, u64) {
-    log("{} in a fastcall of process {}: the call returns -EFAULT", exception_name(vector),
-        sched::current().caller->process->id());
-    (void)frame;
+void report_fastcall_fault(TrapFrame&, u64 vector, u64) {
+    constexpr u32 kMostLines = 16; // any program can fault as often as it likes
+    static constinit Atomic<u32> lines{0};
+    if (lines.fetch_add(1, kRelaxed) < kMostLines)
+        log("{} in a fastcall of process {}: the call returns -EFAULT", exception_name(vector),
+            sched::current().caller->process->id());
 }
 
 void kill_for_bad_frame(TrapFrame& frame) {
@@ -79,6 +81,7 @@ void kill_for_bad_frame(TrapFrame& frame) {
 // ---- the end ----
 
 void stop_others() {
+    cpus_stopped.store(1, kSeqCst);
     for (unsigned n = 0; n < cpu_count(); ++n)
         if (n != this_cpu().number && cpu_by_number(n).online.load(kAcquire))
             apic::send_nmi(cpu_by_number(n).apic_id);
@@ -171,7 +174,11 @@ void main_thread(void*) {
         machine::end(run_kernel_tests() ? machine::Verdict::Pass : machine::Verdict::Fail);
     const Result<int> status = run_init();
     if (!status.has_value())
-        panic("init program {}: {}; is it in the archive (-initrd)?", options->init, status.error());
+        panic("init program {}: {}; {}", options->init, status.error(),
+              status.error() == Errno::NoEnt    ? "is it in the archive (-initrd)?"
+              : status.error() == Errno::NoExec ? "it must be a static x86-64 ELF program"
+              : status.error() == Errno::NoMem  ? "give the machine more memory (-m)"
+                                                : "it cannot be started");
     if (*status != 0)
         log("init program {} ended with wait status {:#x}", options->init, *status);
     machine::end(*status == 0 ? machine::Verdict::Pass : machine::Verdict::Fail);

@@ -49,7 +49,8 @@ static_assert(sizeof(FlexscParams) == 24);
 inline constexpr unsigned kFlexscMaxPages = 8;
 
 // Errors of flexsc_register: -EINVAL, -ENODEV, -EFAULT (params not writable), -EBUSY (registered already), -ENOMEM.
-// flexsc_wait() returns the number of Done entries in the caller's pages: at once if there is one, or if nothing is
-// submitted (then 0); else it executes (OwnCore) or waits for (Worker) at least one. -EINVAL without flexsc_register().
+// flexsc_wait() returns a number above 0 if some entry is Done: with OwnCore the entries that it executed, or else, and
+// with Worker, those that are Done. OwnCore executes everything that is Submitted before it returns; Worker waits until
+// something is Done. 0 if nothing was Submitted, executing or Done. -EINVAL without flexsc_register().
 
 } // namespace tollgate::api

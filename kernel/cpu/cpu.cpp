@@ -10,6 +10,8 @@ constinit Cpu* cpus[kMaxCpus] = {};
 constinit Atomic<unsigned> count{0};
 } // namespace
 
+constinit Atomic<u32> cpus_stopped{0};
+
 unsigned cpu_count() { return count.load(kAcquire); }
 
 Cpu& cpu_by_number(unsigned number) {

@@ -69,6 +69,9 @@ inline Cpu& this_cpu() {
 unsigned cpu_count();
 /// number < cpu_count().
 Cpu& cpu_by_number(unsigned number);
+/// Set by a panic: a CPU that gets an NMI from now on halts.
+extern constinit Atomic<u32> cpus_stopped;
+
 /// Adds a started or starting CPU to the table; returns its number.
 unsigned cpu_register(Cpu& cpu);
 

@@ -11,7 +11,7 @@
 #define PATCH_MDS 3       /* verw on the way out */
 #define PATCH_SPECTRE 4   /* lfence after a conditional swapgs, index clamp's barrier */
 #define PATCH_CLEAR 5     /* clearing of registers that user code controls */
-#define PATCH_NEVER 6     /* sites that exist for debuggers only */
+#define PATCH_NEVER 6     /* sites that are always patched out: the tests have one */
 /* Guards, which only a kernel built with mutants can take away (option mutant=NAME) */
 #define GUARD_SYSRET_RIP 32    /* a non-canonical or kernel RIP never reaches SYSRET */
 #define GUARD_SYSRET_FLAGS 33  /* RFLAGS that SYSRET may not load go by the slow path */

@@ -3,6 +3,7 @@
 
 #include "cpu/apic.h"
 #include "cpu/clock.h"
+#include "cpu/features.h"
 #include "lib/memory.h"
 
 namespace tollgate {
@@ -19,8 +20,8 @@ bool ap_start(void* trampoline_page, Cpu& cpu, u64 stack_top) {
     mailbox[1] = reinterpret_cast<u64>(&cpu);
     mailbox[2] = x86::read_cr3();
     apic::send_init(cpu.apic_id);
-    clock_delay_us(10); // 10 ms on a real 8042-era board, but no CPU since 2010 needs more than microseconds [Linux
-                        // smpboot.c says so too]
+    // [SDM vol 3, 9.4.4.1] 10 ms after INIT; virtual CPUs need none.
+    clock_delay_us(cpu_features.hypervisor ? 10 : 10'000);
     for (int attempt = 0; attempt < 2; ++attempt) {
         apic::send_startup(cpu.apic_id, kApTrampoline >> 12);
         const u64 limit = x86::rdtsc() + (attempt == 0 ? cpu.tsc_hz / 5 : cpu.tsc_hz);

@@ -110,6 +110,7 @@ enter_user_mode:
     jmp return_to_user
 
 interrupt_from_kernel:
+    PATCH(PATCH_SPECTRE, lfence)                // the branch that skipped swapgs is decided before any load [CVE-2019-1125]
     PUSH_REGISTERS
     SANITISE_FLAGS
     movq %rsp, %rdi
@@ -124,6 +125,7 @@ restore_kernel:
 // A fault at CPL 0, on the fault stack. Three cases: in a fastcall (or in the IRET to user code) GS and CR3 are the user's and the
 // thread's kernel stack is empty; in the entry text they may be either, which only a bug can bring about; else it is the kernel proper.
 fault_from_kernel:
+    PATCH(PATCH_SPECTRE, lfence)
     PUSH_REGISTERS
     SANITISE_FLAGS
     movq FRAME_RIP(%rsp), %rax
@@ -200,6 +202,7 @@ paranoid_common:
     LOAD_KERNEL_CR3 %rax
     movq %rsp, %rdi
     call trap_paranoid
+    PATCH(PATCH_MDS, verw %gs:CPU_MDS_SELECTOR) // an NMI may return to user code
     PATCH(PATCH_PTI, movq %r13, %cr3)
     movl $0xc0000101, %ecx
     movl %r12d, %eax

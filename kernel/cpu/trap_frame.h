@@ -37,8 +37,7 @@ inline constexpr u8 kVectorNm = 7, kVectorDf = 8, kVectorTs = 10, kVectorNp = 11
 inline constexpr u8 kVectorPf = 14, kVectorMf = 16, kVectorAc = 17, kVectorMc = 18, kVectorXm = 19;
 // Ours
 inline constexpr u8 kVectorInt80 = 0x80;
-inline constexpr u8 kVectorTimer = 0xf0, kVectorReschedule = 0xf1, kVectorTlb = 0xf2, kVectorStop = 0xf3,
-                    kVectorCall = 0xf4;
+inline constexpr u8 kVectorTimer = 0xf0, kVectorReschedule = 0xf1, kVectorTlb = 0xf2;
 inline constexpr u8 kVectorSpurious = 0xff;
 
 // [SDM vol 3, 4.7] page-fault error code

@@ -31,8 +31,6 @@ void handle_interrupt(u64 vector) {
         apic::end_of_interrupt();
         tlb_service();
         return;
-    case kVectorStop:
-        x86::halt_forever(); // another CPU panics
     default:
         // 8259 leftovers and whatever a broken device raises: counted, acknowledged only if the APIC delivered it as an
         // interrupt
@@ -52,7 +50,9 @@ extern "C" void trap_from_user(TrapFrame* frame) {
     const u64 address = frame->vector == kVectorPf ? x86::read_cr2() : 0;
     if (frame->vector == kVectorDb)
         asm volatile("mov %0, %%dr6" ::"r"(0xffff0ff0ull)); // sticky [SDM vol 3, 17.2.3]
-    if (frame->vector == kVectorPf && address < kUserTop && handlers.user_page_fault(address, frame->error))
+    // P = 1 without U: a supervisor access by an instruction of ring 3 (TCG's IRET does that); no mapping would help.
+    const bool resolvable = address < kUserTop && (frame->error & (kPfPresent | kPfUser)) != kPfPresent;
+    if (frame->vector == kVectorPf && resolvable && handlers.user_page_fault(address, frame->error))
         return;
     handlers.user_exception(*frame, address);
 }
@@ -131,8 +131,8 @@ extern "C" void trap_paranoid(TrapFrame* frame) {
     switch (frame->vector) {
     case kVectorNmi:
         ++this_cpu().counters.nmis;
-        if (this_cpu().in_panic)
-            x86::halt_forever();
+        if (cpus_stopped.load(kAcquire) && !this_cpu().in_panic)
+            x86::halt_forever(); // another CPU panics
         return;
     case kVectorDb:
         // A data breakpoint that hit in the kernel, or MOV SS followed by SYSCALL (CVE-2018-8897): disarm and go on.

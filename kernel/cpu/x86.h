@@ -25,7 +25,6 @@ inline constexpr u32 kMsrTscAux = 0xc0000103;
 
 // [SDM vol 3, 2.5] control registers
 inline constexpr u64 kCr0Wp = 1 << 16, kCr0Ts = 1 << 3, kCr0Em = 1 << 2, kCr0Mp = 1 << 1, kCr0Ne = 1 << 5;
-inline constexpr u64 kCr0Am = 1 << 18;
 inline constexpr u64 kCr4Pge = 1 << 7, kCr4OsFxsr = 1 << 9, kCr4OsXmmExcpt = 1 << 10, kCr4Umip = 1 << 11;
 inline constexpr u64 kCr4FsGsBase = 1 << 16, kCr4Pcide = 1 << 17, kCr4OsXsave = 1 << 18, kCr4Smep = 1 << 20;
 inline constexpr u64 kCr4Smap = 1 << 21;

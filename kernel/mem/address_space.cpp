@@ -213,6 +213,7 @@ Result<void> AddressSpace::unmap_locked(u64 start, u64 end) {
 
 void AddressSpace::flush(u64 start, u64 end) {
     // seq_cst pairs with load(): a CPU that sets its bit after this read loads CR3 after the entries have changed.
+    std::atomic_thread_fence(kSeqCst); // the entries' plain stores come first
     const u64 cpus = cpus_.load(kSeqCst);
     if (cpus != 0)
         tlb_shootdown(cpus, start, end);

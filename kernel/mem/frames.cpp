@@ -161,7 +161,10 @@ void initialise(const BootInfo& info, PhysAddr image_end) {
     all_frames = free_frames;
 }
 
-Result<PhysAddr> allocate_contiguous(u64 count) {
+namespace {
+
+/// Takes a run of free frames off the list; the first frame's number.
+Result<u64> take_run(u64 count) {
     Guard guard{lock};
     u64 run = 0;
     for (u32 n = 0; n < record_count; ++n) {
@@ -169,14 +172,22 @@ Result<PhysAddr> allocate_contiguous(u64 count) {
         if (run < count)
             continue;
         const u64 first = n + 1 - count;
-        for (u64 i = first; i <= n; ++i) {
+        for (u64 i = first; i <= n; ++i)
             remove_locked(static_cast<u32>(i));
-            records[i].references.store(1, kRelaxed);
-            clear(PhysAddr{i << kPageShift});
-        }
-        return PhysAddr{first << kPageShift};
+        return first;
     }
     return fail(Errno::NoMem);
+}
+
+} // namespace
+
+Result<PhysAddr> allocate_contiguous(u64 count) {
+    const u64 first = TRY(take_run(count));
+    for (u64 i = first; i < first + count; ++i) {
+        records[i].references.store(1, kRelaxed);
+        clear(PhysAddr{i << kPageShift});
+    }
+    return PhysAddr{first << kPageShift};
 }
 
 void free_contiguous(PhysAddr first, u64 count) {

@@ -61,6 +61,9 @@ FASTCALL_BEGIN array
     ja 2f
     movq ATTRIBUTE(1)(%rdi), %r8
     movq ATTRIBUTE(2)(%rdi), %r9
+    cmpq $64, %rsi                              // clamps a mispredicted index to 0
+    sbbq %rax, %rax
+    andq %rax, %rsi
     shlq $6, %rsi
     addq %rsi, %r9
     addq $7, %rdx

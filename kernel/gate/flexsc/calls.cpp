@@ -65,7 +65,7 @@ Result<u64> wait(Caller& caller) {
     }
     if (const u64 finished = pages->count(FlexscStatus::Done))
         return finished;
-    if (!pages->has_submitted() && pages->count(FlexscStatus::Busy) == 0)
+    if (!pages->has_submitted() && !pages->is_executing())
         return u64{0};
     worker_kick();
     const Result<void> waited = pages->done.wait_while([&] { return pages->count(FlexscStatus::Done) == 0; },

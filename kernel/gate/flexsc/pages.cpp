@@ -96,13 +96,14 @@ u64 Pages::execute_page(FlexscEntry* entries) {
     u64 executed = 0;
     FlexscEntry* const end = entries + api::kFlexscEntriesPerPage;
     for (FlexscEntry* entry = next_submitted(entries, end); entry != end; entry = next_submitted(entry + 1, end)) {
+        entry->status = static_cast<u8>(FlexscStatus::Busy);
+        compiler_barrier();
         const u32 number = read_once(entry->number);
         u64 arguments[6];
 #pragma GCC unroll 6
         for (unsigned i = 0; i < 6; ++i)
             arguments[i] = read_once(entry->args[i]);
         const bool sane = read_once(entry->argument_count) <= 6;
-        entry->status = static_cast<u8>(FlexscStatus::Busy);
         i64 result = -static_cast<i64>(Errno::Inval);
         if (sane) {
             const SyscallTable& table = mutant(Mutant::FlexscRoutes) ? trap_table : page_table;

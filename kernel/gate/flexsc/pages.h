@@ -28,6 +28,7 @@ public:
     void withdraw();
 
     u64 count(api::FlexscStatus status) const;
+    bool is_executing() const { return executing_.load(kAcquire) == 1; }
     bool has_submitted() const { return count(api::FlexscStatus::Submitted) != 0; }
 
     WaitQueue done;       ///< flexsc_wait() waits here for a worker

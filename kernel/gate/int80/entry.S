@@ -22,6 +22,7 @@ int80_entry:
     pushq $VECTOR_INT80
     PUSH_REGISTERS (%rdi)
     SANITISE_FLAGS
+    xorl %ebp, %ebp                             // the backtrace ends here
     movq %rsp, %rdi
     call int80_syscall
     jmp return_to_user

@@ -40,7 +40,7 @@ native_entry:
     movq FRAME_RIP(%rsp), %rcx
     movq FRAME_RFLAGS(%rsp), %r11
     PATCH(GUARD_SYSRET_RIP, movq %rcx, %rdx; shrq $USER_TOP_SHIFT, %rdx; jnz native_slow)
-    PATCH(GUARD_SYSRET_FLAGS, testl $SYSRET_FORBIDDEN_FLAGS, %r11d; jnz native_slow)
+    PATCH(GUARD_SYSRET_FLAGS, movl %r11d, %edx; xorl $FLAG_IF, %edx; testl $(SYSRET_FORBIDDEN_FLAGS | FLAG_IF), %edx; jnz native_slow)
     PATCH(PATCH_CLEAR, movq (%rsp), %r15; movq 8(%rsp), %r14; movq 16(%rsp), %r13; movq 24(%rsp), %r12; movq 32(%rsp), %rbp; movq 40(%rsp), %rbx)
     incq %gs:CPU_RETURN_SYSRET
     PATCH(PATCH_MDS, verw %gs:CPU_MDS_SELECTOR)
