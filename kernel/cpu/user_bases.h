@@ -13,4 +13,31 @@ inline u64 read_user_gs_base() { return x86::rdmsr(x86::kMsrKernelGsBase); }
 inline void load_user_fs_base(u64 base) { x86::wrmsr(x86::kMsrFsBase, base); }
 inline void load_user_gs_base(u64 base) { x86::wrmsr(x86::kMsrKernelGsBase, base); }
 
+/// DS, ES, FS and GS selectors of user code. Nothing in 64-bit mode needs them, but they are registers: they belong to
+/// one thread.
+struct UserSelectors {
+    u16 ds, es, fs, gs;
+};
+
+inline UserSelectors read_user_selectors() {
+    UserSelectors s;
+    asm volatile("movw %%ds, %0\n\tmovw %%es, %1\n\tmovw %%fs, %2\n\tmovw %%gs, %3"
+                 : "=rm"(s.ds), "=rm"(s.es), "=rm"(s.fs), "=rm"(s.gs));
+    return s;
+}
+
+/// Interrupts are off. Loading FS or GS changes its base: the bases are loaded afterwards. GS is loaded while the
+/// user's is exchanged in, so that the kernel's base stays (an NMI in between finds its own, see paranoid_gs).
+inline void load_user_selectors(const UserSelectors& wanted) {
+    const UserSelectors now = read_user_selectors();
+    if (now.ds != wanted.ds)
+        asm volatile("movw %0, %%ds" ::"rm"(wanted.ds));
+    if (now.es != wanted.es)
+        asm volatile("movw %0, %%es" ::"rm"(wanted.es));
+    if (now.fs != wanted.fs)
+        asm volatile("movw %0, %%fs" ::"rm"(wanted.fs));
+    if (now.gs != wanted.gs)
+        asm volatile("swapgs\n\tmovw %0, %%gs\n\tswapgs" ::"r"(wanted.gs) : "memory");
+}
+
 } // namespace tollgate

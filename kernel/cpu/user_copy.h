@@ -7,6 +7,8 @@ namespace tollgate {
 
 extern "C" u64 user_copy(void* to, const void* from, u64 size);
 extern "C" u64 user_clear(void* to, u64 size);
+/// Reads a word of the kernel half that may not be mapped.
+extern "C" bool kernel_read(u64 address, u64* value);
 extern "C" i64 user_string(char* to, const char* from, u64 size);
 
 /// Where to go on after a fault at `rip`, or 0 if a fault there is a bug.

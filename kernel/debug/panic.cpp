@@ -5,6 +5,7 @@
 #include "cpu/apic.h"
 #include "cpu/cpu.h"
 #include "cpu/layout.h"
+#include "cpu/user_copy.h"
 #include "debug/log.h"
 #include "debug/symbols.h"
 #include "lib/assert.h"
@@ -91,13 +92,13 @@ void print_backtrace(u64 rip, u64 rbp) {
         const bool plausible = rbp >= kKernelSpace && rbp % 8 == 0 && rbp < ~u64{15};
         if (!plausible)
             return;
-        const u64* frame = reinterpret_cast<const u64*>(rbp);
-        if (!is_kernel_text(frame[1]))
+        u64 caller, next; // user code's rbp may look like a frame of ours
+        if (!kernel_read(rbp + 8, &caller) || !kernel_read(rbp, &next) || !is_kernel_text(caller))
             return;
-        print_address(frame[1] - 1);
-        if (frame[0] <= rbp || frame[0] - rbp > 65536)
+        print_address(caller - 1);
+        if (next <= rbp || next - rbp > 65536)
             return;
-        rbp = frame[0];
+        rbp = next;
     }
 }
 

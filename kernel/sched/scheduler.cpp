@@ -91,6 +91,7 @@ void Scheduler::leave(Thread& thread) {
         return;
     if (!mutant(Mutant::FpuSwitch))
         fpu_save(thread.fpu.data());
+    thread.selectors = read_user_selectors();
     thread.fs_base = read_user_fs_base();
     thread.user_gs_base = read_user_gs_base();
 }
@@ -111,6 +112,7 @@ void Scheduler::enter(Thread& thread) {
         return;
     if (!mutant(Mutant::FpuSwitch))
         fpu_restore(thread.fpu.data());
+    load_user_selectors(thread.selectors);
     load_user_fs_base(thread.fs_base);
     load_user_gs_base(thread.user_gs_base);
 }

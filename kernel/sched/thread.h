@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cpu/trap_frame.h"
+#include "cpu/user_bases.h"
 #include "lib/atomic.h"
 #include "lib/list.h"
 #include "lib/ref.h"
@@ -34,6 +35,7 @@ public:
 
     Caller* caller = nullptr;          ///< what system calls of this thread act for; null for kernel threads
     u64 fs_base = 0, user_gs_base = 0; ///< valid while the thread does not run
+    UserSelectors selectors{};         ///< likewise
     Frame fpu; ///< user threads: the vector registers, saved while it does not run; empty for kernel threads
 
 private:

@@ -2,6 +2,7 @@
 // -errno; nothing else in the kernel does.
 #include "syscall/dispatch.h"
 
+#include "cpu/x86.h"
 #include "debug/log.h"
 #include "lib/atomic.h"
 #include "lib/result.h"
@@ -20,16 +21,23 @@ T argument_as(u64 raw) {
         return static_cast<T>(raw);
 }
 
-template <auto Handler>
+/// `Opens`: the handler may take long, so that it runs with interrupts on (a trap arrives with them off): timers tick,
+/// and other CPUs get their TLB flushes. An interrupt in the kernel never switches threads.
+template <auto Handler, bool Opens>
 struct Adapter;
-template <class... A, Result<u64> (*Handler)(Caller&, A...)>
-struct Adapter<Handler> {
+template <class... A, Result<u64> (*Handler)(Caller&, A...), bool Opens>
+struct Adapter<Handler, Opens> {
     static i64 enter(Caller& caller, [[maybe_unused]] const u64* arguments) {
-        return [&]<unsigned... I>(std::integer_sequence<unsigned, I...>) {
-            const Result<u64> result = Handler(caller, argument_as<A>(arguments[I])...);
-            return result.has_value() ? static_cast<i64>(*result) : -static_cast<i64>(result.error());
+        if constexpr (Opens)
+            x86::sti();
+        const i64 result = [&]<unsigned... I>(std::integer_sequence<unsigned, I...>) {
+            const Result<u64> outcome = Handler(caller, argument_as<A>(arguments[I])...);
+            return outcome.has_value() ? static_cast<i64>(*outcome) : -static_cast<i64>(outcome.error());
         }
         (std::make_integer_sequence<unsigned, sizeof...(A)>{});
+        if constexpr (Opens)
+            x86::cli();
+        return result;
     }
 };
 
@@ -49,13 +57,15 @@ consteval SyscallTable empty_table(std::integer_sequence<u64, Linux...>, std::in
     return {{no_such_call<Linux>..., no_such_call<api::kSysOwnFirst + Own>...}};
 }
 
-consteval SyscallTable make_table(Route route) {
+template <Route route>
+consteval SyscallTable make_table() {
     SyscallTable table =
         empty_table(std::make_integer_sequence<u64, kLinuxNumbers>{}, std::make_integer_sequence<u64, kOwnNumbers>{});
-    constexpr unsigned Trap = 1, TrapAndPage = 3;
+    constexpr unsigned Trap = 1, TrapAndPage = 3, Quick = 4;
 #define SYSCALL(number, name, routes)                                                                                  \
-    if ((routes) & static_cast<unsigned>(route))                                                                       \
-        table.entries[index_of(number)] = Adapter<&sys_##name>::enter;
+    if (((routes) & static_cast<unsigned>(route)) != 0)                                                                \
+        table.entries[index_of(number)] = Adapter < &sys_##name,                                                       \
+        route == Route::Trap && ((routes)&Quick) == 0 > ::enter;
 #include "syscall/table.def"
 #undef SYSCALL
     return table;
@@ -73,8 +83,8 @@ constinit Atomic<u64> logged[(kLinuxNumbers + kOwnNumbers) / 64 + 1] = {};
 
 } // namespace
 
-constexpr SyscallTable trap_table = make_table(Route::Trap);
-constexpr SyscallTable page_table = make_table(Route::Page);
+constexpr SyscallTable trap_table = make_table<Route::Trap>();
+constexpr SyscallTable page_table = make_table<Route::Page>();
 
 i64 syscall_unknown(u64 number) {
     u64 index = kLinuxNumbers + kOwnNumbers;

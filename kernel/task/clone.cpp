@@ -40,6 +40,7 @@ void inherit_registers(Thread& child, const CloneArguments& arguments) {
     InterruptGuard guard;
     child.fs_base = arguments.flags & kCloneSetTls ? arguments.tls : read_user_fs_base();
     child.user_gs_base = read_user_gs_base();
+    child.selectors = read_user_selectors();
 }
 
 /// Linux does not report that these words cannot be written, and neither do we.

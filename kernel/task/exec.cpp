@@ -25,6 +25,7 @@ void reset_registers(Thread& thread) {
     InterruptGuard guard;
     thread.fs_base = 0;
     thread.user_gs_base = 0;
+    load_user_selectors({}); // before the bases, which it changes
     load_user_fs_base(0);
     load_user_gs_base(0);
     reset_live_fpu(thread);
