@@ -26,6 +26,8 @@ Access access_of(const ElfSegment& segment) {
 
 Result<void> map_segment(AddressSpace& space, const ElfSegment& segment, u64 bias, Bytes file) {
     ASSERT(!(segment.writable && segment.executable));
+    if (segment.memory_size > frames::total_count() * kPageSize)
+        return fail(Errno::NoMem); // pages come at the first touch, but this could never be touched
     const auto mapped =
         space.map_anonymous(bias + segment.page_start(), segment.page_end() - segment.page_start(), access_of(segment),
                             AreaKind::Image, AddressSpace::Placement::FixedNoReplace);
