@@ -24,7 +24,7 @@ struct Line {
     const char* name;
     unsigned routes;
 };
-constexpr unsigned Trap = 1, TrapAndPage = 3;
+constexpr unsigned Trap = 1, TrapAndPage = 3, Quick = 4;
 
 constexpr Line kLines[] = {
 #define SYSCALL(number, name, routes) {number, __NR_##name, #name, routes},
@@ -72,7 +72,7 @@ TEST(SyscallTable, ThreadCallsAreForTrapsAlone) {
                                      __NR_flexsc_wait};
     for (const long number : kThreadCalls)
         for (const Line& line : kLines)
-            EXPECT_TRUE(line.number != number || line.routes == Trap) << line.name;
+            EXPECT_TRUE(line.number != number || (line.routes & TrapAndPage) == Trap) << line.name;
 }
 
 } // namespace
