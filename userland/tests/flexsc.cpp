@@ -122,10 +122,12 @@ public:
         for (uint64_t i = 0; i < turns; ++i)
             asm volatile("" ::: "memory");
     }
-    void too_early() { delay_ = delay_ < 200'000 ? delay_ + delay_ / 32 + 1 : delay_; }
-    void too_late() { delay_ -= delay_ / 32; }
+    void too_early() { delay_ = delay_ < kLongest ? delay_ + delay_ / 32 + 1 : kShortest; }
+    void too_late() { delay_ -= delay_ > kShortest ? delay_ / 32 : 0; }
 
 private:
+    /// Waits longer than the second let the worker fall asleep, and then every change comes too early.
+    static constexpr uint64_t kShortest = 64, kLongest = 10'000;
     uint64_t delay_ = 1000, noise_ = 1;
 };
 
@@ -155,7 +157,7 @@ int change_after_submission(uint64_t) {
         return 1;
     const long parent = getppid(), own = getpid();
     alignas(64) static char source[64];
-    constexpr unsigned kRounds = 60'000;
+    constexpr unsigned kRounds = 30'000;
     Aim aim;
     unsigned done = 0, refused = 0;
     for (unsigned round = 0; round < kRounds; ++round) {

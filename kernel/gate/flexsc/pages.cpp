@@ -95,7 +95,12 @@ u64 Pages::execute_page(FlexscEntry* entries) {
     Caller& caller = owner_->caller;
     u64 executed = 0;
     FlexscEntry* const end = entries + api::kFlexscEntriesPerPage;
-    for (FlexscEntry* entry = next_submitted(entries, end); entry != end; entry = next_submitted(entry + 1, end)) {
+    for (FlexscEntry* entry = entries; entry != end; ++entry) {
+        if (!wants_execution(load_status(*entry))) [[unlikely]] { // a full batch never scans
+            entry = next_submitted(entry + 1, end);
+            if (entry == end)
+                break;
+        }
         entry->status = static_cast<u8>(FlexscStatus::Busy);
         compiler_barrier();
         const u32 number = read_once(entry->number);
