@@ -205,8 +205,12 @@ void Scheduler::on_timer() {
         thread.timed_out_ = true;
         (void)make_ready(thread);
     }
-    if (has_ready())
+    if (has_ready() && now >= own.slice_end) {
         cpu_request_work(kWorkReschedule);
+        // The turn is over, which must be said once: an interrupt that is due again before the thread is out of the
+        // kernel would leave it no time to get there.
+        own.slice_end = kNoDeadline;
+    }
     arm_timer();
 }
 

@@ -148,6 +148,8 @@ int step_into_call(uint64_t how) {
     return kSurvived;
 }
 
+int nested_task(uint64_t);
+
 constexpr Victim kPrivileged[] = {
     {"cli", run_cli},
     {"sti", run_sti},
@@ -195,11 +197,14 @@ constexpr Victim kTellingInstructions[] = {
     {"sgdt", run_sgdt}, {"sidt", run_sidt}, {"sldt", run_sldt}, {"str", run_str}, {"smsw", run_smsw},
 };
 constexpr Victim kOthers[] = {
-    {"int3", run_int3}, {"into", run_into}, {"icebp", run_icebp}, {"int", run_int}, {"step", step_into_call},
+    {"int3", run_int3}, {"into", run_into},       {"icebp", run_icebp},
+    {"int", run_int},   {"step", step_into_call}, {"nested-task", nested_task},
 };
 
 // --- E1 to E4
 
+// QEMU's TCG clears DF at SYSCALL whatever IA32_FMASK says: there, the kernel's own care shows through the IDT alone.
+// AC it treats as hardware does.
 void test_direction(Ktap& ktap) {
     for (const auto& [name, cross] : kCrossings) {
         const Registers out = call_with_flags(cross, kDf, api::kSysProbe, static_cast<uint64_t>(Probe::StringCopy));
@@ -244,22 +249,25 @@ void test_alignment_check(Ktap& ktap) {
     }
 }
 
-void test_nested_task(Ktap& ktap) {
-    // IRET with NT = 1 is #GP on hardware; TCG agrees for the kernel's own IRET only.
+/// E3 in a process of its own. IRET with NT = 1 is #GP: should the kernel run with it, this process ends.
+int nested_task(uint64_t) {
+    VictimChecks checks;
     const auto pid = static_cast<uint64_t>(getpid());
     for (const auto& [name, cross] : kCrossings) {
         for (const uint64_t flags : {kNt, kNt | kAc | kDf | kId, kAc | kDf | kOf | kCf}) {
-            const Registers out = call_with_flags(cross, flags, SYS_getpid);
-            ktap.check(out.rax == pid, "%s with %#llx: result %lld", name, static_cast<unsigned long long>(flags),
-                       static_cast<long long>(out.rax));
-            const Registers refused = call_with_flags(cross, flags, 500);
-            ktap.check(refused.rax == static_cast<uint64_t>(-ENOSYS), "%s: ENOSYS path", name);
+            checks.expect(call_with_flags(cross, flags, SYS_getpid).rax == pid);
+            checks.expect(call_with_flags(cross, flags, 500).rax == static_cast<uint64_t>(-ENOSYS));
         }
         const Registers inside =
             call_with_flags(cross, kNt | kDf, api::kSysProbe, static_cast<uint64_t>(Probe::ReadFlags));
-        ktap.check((inside.rax & (kNt | kDf | kTf | kIopl)) == 0, "%s: flags in the kernel %#llx", name,
-                   static_cast<unsigned long long>(inside.rax));
+        checks.expect((inside.rax & (kNt | kDf | kTf | kIopl)) == 0);
     }
+    return checks.result();
+}
+
+void test_nested_task(Ktap& ktap) {
+    const int nested = run_victim("nested-task");
+    ktap.check(exited_with(nested, 0), "%s", describe(nested));
     ktap.test("E3 NT=1: calls work through both gates");
     for (const uint64_t how : {2, 3}) {
         const int status = run_victim("step", how);
@@ -279,14 +287,16 @@ void test_single_step(Ktap& ktap) {
 // --- E8, E9, E11, I6
 
 void test_software_interrupts(Ktap& ktap) {
-    for (unsigned vector = 0; vector < 256; ++vector) {
+    // From the top down, and no further than the first that works: the exceptions' handlers would find a forged frame.
+    for (unsigned vector = 256; vector-- > 0;) {
         // The device and IPI vectors all have one kind of gate: a few stand for them.
         if (vector == 0x80 || (vector > 0x22 && vector < 0x7e) || (vector > 0x82 && vector < 0xee))
             continue;
         const int status = run_victim("int", vector);
         const bool good =
             vector == 3 || vector == 4 ? killed_by(status, {SIGTRAP, SIGSEGV}) : killed_by(status, {SIGSEGV});
-        ktap.check(good, "int %#x: %s", vector, describe(status));
+        if (!ktap.check(good, "int %#x: %s", vector, describe(status)))
+            break;
     }
     ktap.test("E8 int n: every vector but 0x80 is refused");
     int status = run_victim("int3");

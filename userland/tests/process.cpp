@@ -61,7 +61,7 @@ int abandon_children(uint64_t count) {
 
 void* spin(void*) {
     for (;;)
-        asm volatile("pause");
+        asm volatile("");
 }
 void* sleep_forever(void* word) {
     for (;;)
