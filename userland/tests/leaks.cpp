@@ -137,6 +137,18 @@ void keep_in_registers(const Vectors& in, Vectors& out, bool avx, bool yields) {
                      : VECTOR_CLOBBERS);
 }
 
+/// Data segment selectors mean nothing in 64-bit mode, but they are registers like others. FS stays: loading it would
+/// take away the C library's thread pointer.
+void load_selectors(uint16_t selector) {
+    asm volatile("movw %0, %%ds\n\tmovw %0, %%es\n\tmovw %0, %%gs" : : "r"(selector) : "memory");
+}
+bool selectors_are(uint16_t selector) {
+    uint16_t ds, es, gs;
+    asm volatile("movw %%ds, %0\n\tmovw %%es, %1\n\tmovw %%gs, %2" : "=r"(ds), "=r"(es), "=r"(gs));
+    return ds == selector && es == selector && gs == selector;
+}
+constexpr uint16_t kUserDataSelector = 0x2b;
+
 /// Keeps a pattern of its own in every register while others like it do the same.
 int hold_pattern(uint64_t which) {
     const bool avx = has_avx();
@@ -144,8 +156,12 @@ int hold_pattern(uint64_t which) {
     for (unsigned reg = 0; reg < 16; ++reg)
         for (unsigned word = 0; word < (avx ? 4u : 2u); ++word)
             in.words[reg][word] = which << 56 | uint64_t{reg} << 32 | word | 0xa5000000;
+    const uint16_t selector = which % 2 == 0 ? 0 : kUserDataSelector;
+    load_selectors(selector);
     for (unsigned round = 0; round < 600; ++round) {
         keep_in_registers(in, out, avx, round % 4 != 0);
+        if (!selectors_are(selector))
+            return 3;
         if (std::memcmp(&in, &out, sizeof in) != 0)
             return 1;
         Registers general = patterned(SYS_sched_yield, which, ~which, which << 32);
@@ -168,7 +184,7 @@ void test_context_switches(Ktap& ktap) {
         children[i] = start_victim("hold-pattern", i + 1);
     for (const int child : children) {
         const int status = wait_status(child);
-        ktap.check(exited_with(status, 0), "%s (1: vector registers, 2: general)", describe(status));
+        ktap.check(exited_with(status, 0), "%s (1: vector registers, 2: general, 3: selectors)", describe(status));
     }
     ktap.test("L1 registers survive context switches and mix with nobody's");
 
@@ -176,7 +192,9 @@ void test_context_switches(Ktap& ktap) {
     std::memset(&pattern, 0x5a, sizeof pattern);
     for (unsigned round = 0; round < 20; ++round) {
         keep_in_registers(pattern, ignored, has_avx(), false);
+        load_selectors(kUserDataSelector);
         const int status = wait_status(start_program(sibling("test-raw"), "check"));
+        load_selectors(0);
         ktap.check(exited_with(status, 0), "%s (raw.cpp says what the number means)", describe(status));
     }
     ktap.test("L1 L3 a new program starts with empty registers");
