@@ -157,7 +157,7 @@ int change_after_submission(uint64_t) {
         return 1;
     const long parent = getppid(), own = getpid();
     alignas(64) static char source[64];
-    constexpr unsigned kRounds = 20'000;
+    constexpr unsigned kRounds = 40'000;
     Aim aim;
     unsigned done = 0, refused = 0;
     for (unsigned round = 0; round < kRounds; ++round) {
