@@ -24,7 +24,7 @@ enum class Mutant : u8 {
     Smep,             ///< SMEP stays off
     SysretTop,        ///< user mappings may end at 1 << 47
     FlexscRoutes,     ///< a page may call what only a trap may
-    ClearFrames,      ///< frames are handed out as they were left
+    ClearFrames,      ///< new user pages hold what somebody left there
     TextWritable,     ///< the kernel's text stays writable
     Fixup,            ///< a fault in a user copy is not survived
     Int80Gate,        ///< every vector can be raised by `int n`

@@ -297,6 +297,8 @@ Result<void> AddressSpace::populate_locked(u64 page, Area& area) {
     if (*entry != 0)
         return {};
     Frame frame = TRY(Frame::allocate());
+    if (mutant(Mutant::ClearFrames) && (area.kind == AreaKind::Anonymous || area.kind == AreaKind::Heap))
+        memset(frame.data(), 0x5a, kPageSize);
     *entry = paging::make_entry(frame.leak(), area.access, Privilege::User);
     return {};
 }

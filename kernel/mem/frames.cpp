@@ -4,7 +4,6 @@
 
 #include "debug/panic.h"
 #include "lib/memory.h"
-#include "lib/mutants.h"
 #include "sync/spinlock.h"
 
 namespace tollgate {
@@ -56,8 +55,6 @@ Record& record_of(PhysAddr address) {
 }
 
 void clear(PhysAddr address) {
-    if (mutant(Mutant::ClearFrames))
-        return;
     u64* words = direct<u64>(address);
     for (unsigned i = 0; i < kPageSize / 8; i += 8) {
         words[i] = words[i + 1] = words[i + 2] = words[i + 3] = 0;
