@@ -124,6 +124,13 @@ int first_thread_leaves(uint64_t) {
     return 3;
 }
 
+/// A vfork child that never gives its parent's memory back.
+int wait_for_vfork(uint64_t) {
+    if (vfork() == 0)
+        spin(nullptr);
+    return kSurvived;
+}
+
 constexpr Victim kVictims[] = {
     {"exit", exit_with},
     {"fault", fault},
@@ -131,6 +138,7 @@ constexpr Victim kVictims[] = {
     {"threads", end_with_threads},
     {"exec-in-thread", exec_in_thread},
     {"first-leaves", first_thread_leaves},
+    {"wait-for-vfork", wait_for_vfork},
 };
 
 // --- tests
@@ -212,6 +220,26 @@ void test_kill(Ktap& ktap) {
     }
     ktap.check(frames_return(before), "%lld frames are lost", static_cast<long long>(before - free_frames()));
     ktap.test("40 spinning children killed, no frame lost");
+}
+
+void test_killed_vfork_parent(Ktap& ktap) {
+    const uint64_t before = free_frames();
+    for (int i = 0; i < 5; ++i) {
+        const int parent = start_victim("wait-for-vfork");
+        const int child = parent + 1; // ids are given out in turn, and nobody else asks for one
+        ktap.check(wait_until([&] { return kill(child, 0) == 0; }), "the child does not appear");
+        let_others_run(2);
+        kill(parent, SIGKILL);
+        const int status = wait_status(parent);
+        ktap.check(killed_by(status, {SIGKILL}), "the waiting parent: %s", describe(status));
+        ktap.check(kill(child, SIGKILL) == 0, "the child went with its parent");
+        if (getpid() == 1) { // then it is ours now
+            const int end = wait_status(child);
+            ktap.check(killed_by(end, {SIGKILL}), "the child: %s", describe(end));
+        }
+    }
+    ktap.check(frames_return(before), "%lld frames are lost", static_cast<long long>(before - free_frames()));
+    ktap.test("a parent killed inside vfork leaves its memory to the child, no frame lost");
 }
 
 void test_zombies(Ktap& ktap) {
@@ -361,11 +389,12 @@ void test_clone_errors(Ktap& ktap) {
 
 int main(int argc, char** argv) {
     play_victim(argc, argv, {kVictims});
-    Ktap ktap(12);
+    Ktap ktap(13);
     test_status(ktap);
     test_vfork(ktap);
     test_exec(ktap);
     test_kill(ktap);
+    test_killed_vfork_parent(ktap);
     test_zombies(ktap);
     test_threads(ktap);
     test_ends_with_threads(ktap);
