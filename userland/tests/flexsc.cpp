@@ -476,17 +476,14 @@ void test_departures(Ktap& ktap) {
             ktap.skip(line, "there is no worker core");
             continue;
         }
-        uint64_t frames = 0;
-        for (unsigned round = 0; round < 30; ++round) {
-            int status = run_victim("leave", policy);
-            ktap.check(exited_with(status, 0), "exit: %s", describe(status));
-            status = run_victim("exec", policy);
-            ktap.check(exited_with(status, 5), "exec: %s", describe(status));
-            if (round == 4) // caches have filled
-                frames = free_frames();
-        }
-        ktap.check(wait_until([&] { return free_frames() + 8 >= frames; }, 10'000), "%llu frames are gone for good",
-                   static_cast<unsigned long long>(frames - free_frames()));
+        check_frames(ktap, [&] {
+            for (unsigned round = 0; round < 30; ++round) {
+                int status = run_victim("leave", policy);
+                ktap.check(exited_with(status, 0), "exit: %s", describe(status));
+                status = run_victim("exec", policy);
+                ktap.check(exited_with(status, 5), "exec: %s", describe(status));
+            }
+        });
         ktap.test(line);
     }
 }

@@ -19,14 +19,6 @@ namespace {
 using namespace tollgate;
 using namespace tollgate::test;
 
-/// Frames that may differ between two equal states: caches of the kernel's heap.
-constexpr uint64_t kSlack = 16;
-
-/// The kernel stack of a thread goes only after the switch away from it, perhaps on another core: a bounded wait.
-bool frames_return(uint64_t before) {
-    return wait_until([&] { return free_frames() + kSlack >= before; }, 20'000);
-}
-
 // --- victims
 
 int exit_with(uint64_t code) { return static_cast<int>(code); }
@@ -169,129 +161,130 @@ void test_status(Ktap& ktap) {
 
 void test_vfork(Ktap& ktap) {
     static volatile int shared;
-    const uint64_t before = free_frames();
-    for (int i = 0; i < 2000; ++i) {
-        shared = 0;
-        const int child = vfork_child(&shared, i + 1, i & 0x7f);
-        if (!ktap.check(child > 0 && shared == i + 1, "vfork %d: child %d, shared %d", i, child, shared))
-            break;
-        const int status = wait_status(child);
-        if (!ktap.check(exited_with(status, i & 0x7f), "vfork %d: %s", i, describe(status)))
-            break;
-    }
-    ktap.check(frames_return(before), "%lld frames are lost", static_cast<long long>(before - free_frames()));
+    check_frames(ktap, [&] {
+        for (int i = 0; i < 2000; ++i) {
+            shared = 0;
+            const int child = vfork_child(&shared, i + 1, i & 0x7f);
+            if (!ktap.check(child > 0 && shared == i + 1, "vfork %d: child %d, shared %d", i, child, shared))
+                break;
+            const int status = wait_status(child);
+            if (!ktap.check(exited_with(status, i & 0x7f), "vfork %d: %s", i, describe(status)))
+                break;
+        }
+    });
     ktap.test("2000 times vfork and exit, no frame lost");
 }
 
 void test_exec(Ktap& ktap) {
     wait_status(start_program(sibling("test-raw"), "exit", "0"));
-    const uint64_t before = free_frames();
-    for (int i = 0; i < 1000; ++i) {
-        const int status = wait_status(start_program(sibling("test-raw"), "exit", "33"));
-        if (!ktap.check(exited_with(status, 33), "exec %d: %s", i, describe(status)))
-            break;
-    }
-    ktap.check(frames_return(before), "%lld frames are lost", static_cast<long long>(before - free_frames()));
+    check_frames(ktap, [&] {
+        for (int i = 0; i < 1000; ++i) {
+            const int status = wait_status(start_program(sibling("test-raw"), "exit", "33"));
+            if (!ktap.check(exited_with(status, 33), "exec %d: %s", i, describe(status)))
+                break;
+        }
+    });
     ktap.test("1000 times vfork, exec and exit, no frame lost");
     // A refused execve leaves the program as it was, and its half-built successor is gone.
     char* const arguments[] = {const_cast<char*>("x"), nullptr};
-    const uint64_t before_refused = free_frames();
-    for (int i = 0; i < 300; ++i) {
-        ktap.check(Native::call(SYS_execve, "/dev/null", arguments, arguments + 1) < 0, "/dev/null was executed");
-        ktap.check(Native::call(SYS_execve, "/no/such/file", arguments, arguments + 1) == -ENOENT,
-                   "a missing file was executed");
-    }
-    ktap.check(frames_return(before_refused), "%lld frames are lost",
-               static_cast<long long>(before_refused - free_frames()));
+    check_frames(ktap, [&] {
+        for (int i = 0; i < 300; ++i) {
+            ktap.check(Native::call(SYS_execve, "/dev/null", arguments, arguments + 1) < 0, "/dev/null was executed");
+            ktap.check(Native::call(SYS_execve, "/no/such/file", arguments, arguments + 1) == -ENOENT,
+                       "a missing file was executed");
+        }
+    });
     ktap.test("refused execve: the old program goes on, no frame lost");
 }
 
 void test_kill(Ktap& ktap) {
-    const uint64_t before = free_frames();
-    for (int i = 0; i < 40; ++i) {
-        const int child = start_program(sibling("test-raw"), "spin");
-        let_others_run(static_cast<unsigned>(i % 4));
-        ktap.check(waitpid(child, nullptr, WNOHANG) == 0, "a spinning child has ended");
-        const int signal = i % 2 == 0 ? SIGKILL : SIGTERM;
-        ktap.check(kill(child, signal) == 0, "kill");
-        const int status = wait_status(child);
-        ktap.check(killed_by(status, {signal}), "round %d: %s", i, describe(status));
-        ktap.check(kill(child, SIGKILL) == -1 && errno == ESRCH, "a process that is gone can be killed");
-    }
-    ktap.check(frames_return(before), "%lld frames are lost", static_cast<long long>(before - free_frames()));
+    check_frames(ktap, [&] {
+        for (int i = 0; i < 40; ++i) {
+            const int child = start_program(sibling("test-raw"), "spin");
+            let_others_run(static_cast<unsigned>(i % 4));
+            ktap.check(waitpid(child, nullptr, WNOHANG) == 0, "a spinning child has ended");
+            const int signal = i % 2 == 0 ? SIGKILL : SIGTERM;
+            ktap.check(kill(child, signal) == 0, "kill");
+            const int status = wait_status(child);
+            ktap.check(killed_by(status, {signal}), "round %d: %s", i, describe(status));
+            ktap.check(kill(child, SIGKILL) == -1 && errno == ESRCH, "a process that is gone can be killed");
+        }
+    });
     ktap.test("40 spinning children killed, no frame lost");
 }
 
 void test_killed_vfork_parent(Ktap& ktap) {
-    const uint64_t before = free_frames();
-    for (int i = 0; i < 5; ++i) {
-        const int parent = start_victim("wait-for-vfork");
-        const int child = parent + 1; // ids are given out in turn, and nobody else asks for one
-        ktap.check(wait_until([&] { return kill(child, 0) == 0; }), "the child does not appear");
-        let_others_run(2);
-        kill(parent, SIGKILL);
-        const int status = wait_status(parent);
-        ktap.check(killed_by(status, {SIGKILL}), "the waiting parent: %s", describe(status));
-        ktap.check(kill(child, SIGKILL) == 0, "the child went with its parent");
-        if (getpid() == 1) { // then it is ours now
-            const int end = wait_status(child);
-            ktap.check(killed_by(end, {SIGKILL}), "the child: %s", describe(end));
+    check_frames(ktap, [&] {
+        for (int i = 0; i < 5; ++i) {
+            const int parent = start_victim("wait-for-vfork");
+            const int child = parent + 1; // ids are given out in turn, and nobody else asks for one
+            ktap.check(wait_until([&] { return kill(child, 0) == 0; }), "the child does not appear");
+            let_others_run(2);
+            kill(parent, SIGKILL);
+            const int status = wait_status(parent);
+            ktap.check(killed_by(status, {SIGKILL}), "the waiting parent: %s", describe(status));
+            ktap.check(kill(child, SIGKILL) == 0, "the child went with its parent");
+            if (getpid() == 1) { // then it is ours now
+                const int end = wait_status(child);
+                ktap.check(killed_by(end, {SIGKILL}), "the child: %s", describe(end));
+            }
         }
-    }
-    ktap.check(frames_return(before), "%lld frames are lost", static_cast<long long>(before - free_frames()));
+    });
     ktap.test("a parent killed inside vfork leaves its memory to the child, no frame lost");
 }
 
 void test_zombies(Ktap& ktap) {
     ktap.check(waitpid(-1, nullptr, 0) == -1 && errno == ECHILD, "there is a child already");
-    const uint64_t before = free_frames();
-    constexpr int kChildren = 64;
-    int children[kChildren];
-    static volatile int ignored;
-    for (int i = 0; i < kChildren; ++i)
-        children[i] = vfork_child(&ignored, i, i);
-    ktap.check(kill(children[0], 0) == 0, "a zombie cannot be signalled");
-    // From the middle by id, the others in any order.
-    for (int i = 20; i < 30; ++i) {
-        const int status = wait_status(children[i]);
-        ktap.check(exited_with(status, i), "child %d: %s", i, describe(status));
-        ktap.check(wait_status(children[i]) == -1, "child %d can be waited for twice", i);
-    }
-    unsigned found = 0;
-    for (int status; waitpid(-1, &status, 0) > 0;)
-        ++found;
-    ktap.check(found == kChildren - 10 && errno == ECHILD, "%u zombies", found);
-    ktap.check(waitpid(1 << 21, nullptr, 0) == -1 && errno == ECHILD, "waiting for a stranger");
-    ktap.check(Native::call(SYS_wait4, -1, 0, 0x1000, 0) == -EINVAL, "wait4 with strange options");
-    ktap.check(frames_return(before), "%lld frames are lost", static_cast<long long>(before - free_frames()));
+    check_frames(ktap, [&] {
+        constexpr int kChildren = 64;
+        int children[kChildren];
+        static volatile int ignored;
+        for (int i = 0; i < kChildren; ++i)
+            children[i] = vfork_child(&ignored, i, i);
+        ktap.check(kill(children[0], 0) == 0, "a zombie cannot be signalled");
+        // From the middle by id, the others in any order.
+        for (int i = 20; i < 30; ++i) {
+            const int status = wait_status(children[i]);
+            ktap.check(exited_with(status, i), "child %d: %s", i, describe(status));
+            ktap.check(wait_status(children[i]) == -1, "child %d can be waited for twice", i);
+        }
+        unsigned found = 0;
+        for (int status; waitpid(-1, &status, 0) > 0;)
+            ++found;
+        ktap.check(found == kChildren - 10 && errno == ECHILD, "%u zombies", found);
+        ktap.check(waitpid(1 << 21, nullptr, 0) == -1 && errno == ECHILD, "waiting for a stranger");
+        ktap.check(Native::call(SYS_wait4, -1, 0, 0x1000, 0) == -EINVAL, "wait4 with strange options");
+    });
     ktap.test("64 zombies are kept, found and gone");
 
-    const uint64_t before_orphans = free_frames();
-    for (int i = 0; i < 20; ++i) {
-        const int status = run_victim("abandon", 8);
-        ktap.check(exited_with(status, 0), "%s", describe(status));
-    }
-    // Orphans become children of init; if that is us, they are ours to bury.
-    if (getpid() == 1) {
-        const auto buried = [] {
-            while (waitpid(-1, nullptr, WNOHANG) > 0)
-                ;
-            return errno == ECHILD;
-        };
-        ktap.check(wait_until([&] {
-                       errno = 0;
-                       return buried();
-                   }),
-                   "orphans do not end");
-    }
-    ktap.check(frames_return(before_orphans), "%lld frames are lost",
-               static_cast<long long>(before_orphans - free_frames()));
+    check_frames(ktap, [&] {
+        for (int i = 0; i < 20; ++i) {
+            const int status = run_victim("abandon", 8);
+            ktap.check(exited_with(status, 0), "%s", describe(status));
+        }
+        // Orphans become children of init; if that is us, they are ours to bury.
+        if (getpid() == 1) {
+            const auto buried = [] {
+                while (waitpid(-1, nullptr, WNOHANG) > 0)
+                    ;
+                return errno == ECHILD;
+            };
+            ktap.check(wait_until([&] {
+                           errno = 0;
+                           return buried();
+                       }),
+                       "orphans do not end");
+        }
+    });
     ktap.test("orphans are inherited and gone");
 }
 
 std::atomic<unsigned> sum;
+std::atomic<bool> may_end;
+/// Stays until all others are there, so that every round needs the same number of stacks.
 void* add_one(void*) {
     sum.fetch_add(1, std::memory_order_relaxed);
+    wait_until([] { return may_end.load(std::memory_order_relaxed); });
     return nullptr;
 }
 
@@ -320,19 +313,22 @@ void test_threads(Ktap& ktap) {
     const auto round = [&] {
         pthread_t threads[kThreads];
         unsigned started = 0;
+        may_end = false;
         for (pthread_t& thread : threads)
             started += pthread_create(&thread, nullptr, add_one, nullptr) == 0 ? 1 : 0;
+        may_end = true;
         for (unsigned i = 0; i < started; ++i)
             pthread_join(threads[i], nullptr);
         return started == kThreads;
     };
     ktap.check(round(), "threads cannot be started"); // stacks are cached from here on
-    const uint64_t before = free_frames();
     sum = 0;
-    for (unsigned i = 0; i < kRounds; ++i)
-        ktap.check(round(), "round %u", i);
-    ktap.check(sum == kRounds * kThreads, "%u threads have run", sum.load());
-    ktap.check(frames_return(before), "%lld frames are lost", static_cast<long long>(before - free_frames()));
+    unsigned rounds = 0;
+    check_frames(ktap, [&] {
+        for (unsigned i = 0; i < kRounds; ++i, ++rounds)
+            ktap.check(round(), "round %u", rounds);
+    });
+    ktap.check(sum == rounds * kThreads, "%u threads have run", sum.load());
     ktap.test("320 threads started and joined by futex, no frame lost");
 
     pthread_t players[kPlayers];
@@ -346,22 +342,22 @@ void test_threads(Ktap& ktap) {
 }
 
 void test_ends_with_threads(Ktap& ktap) {
-    const uint64_t before = free_frames();
-    for (unsigned round = 0; round < 4; ++round) {
-        int status = run_victim("threads", 0);
-        ktap.check(exited_with(status, 44), "exit_group: %s", describe(status));
-        status = run_victim("threads", 1);
-        ktap.check(exited_with(status, 44), "execve: %s", describe(status));
-        status = run_victim("threads", 2);
-        ktap.check(killed_by(status, {SIGKILL}), "kill: %s", describe(status));
-        status = run_victim("threads", 3);
-        ktap.check(killed_by(status, {SIGSEGV}), "fault: %s", describe(status));
-        status = run_victim("exec-in-thread");
-        ktap.check(exited_with(status, 45), "execve by another thread: %s", describe(status));
-        status = run_victim("first-leaves");
-        ktap.check(exited_with(status, 46), "the first thread leaves: %s", describe(status));
-    }
-    ktap.check(frames_return(before), "%lld frames are lost", static_cast<long long>(before - free_frames()));
+    check_frames(ktap, [&] {
+        for (unsigned round = 0; round < 4; ++round) {
+            int status = run_victim("threads", 0);
+            ktap.check(exited_with(status, 44), "exit_group: %s", describe(status));
+            status = run_victim("threads", 1);
+            ktap.check(exited_with(status, 44), "execve: %s", describe(status));
+            status = run_victim("threads", 2);
+            ktap.check(killed_by(status, {SIGKILL}), "kill: %s", describe(status));
+            status = run_victim("threads", 3);
+            ktap.check(killed_by(status, {SIGSEGV}), "fault: %s", describe(status));
+            status = run_victim("exec-in-thread");
+            ktap.check(exited_with(status, 45), "execve by another thread: %s", describe(status));
+            status = run_victim("first-leaves");
+            ktap.check(exited_with(status, 46), "the first thread leaves: %s", describe(status));
+        }
+    });
     ktap.test("processes with running and sleeping threads end in every way, no frame lost");
 }
 

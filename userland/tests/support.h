@@ -12,6 +12,7 @@
 #include "api/probe.h"
 #include "userland/lib/gate_int80.h"
 #include "userland/lib/gate_native.h"
+#include "userland/lib/ktap.h"
 
 namespace tollgate::test {
 
@@ -98,6 +99,21 @@ bool wait_until(Condition&& done, unsigned rounds = 100'000) {
         Native::call(SYS_sched_yield);
     }
     return done();
+}
+
+/// Checks that `action` can be repeated without losing page frames. A thread's kernel stack goes only after the switch
+/// away from it, perhaps on another core, hence the bounded wait; the kernel's heap keeps what it once needed at one
+/// time, which depends on how many CPUs were at it, hence some slack and a second chance. A leak comes back every time.
+template <class Action>
+void check_frames(Ktap& ktap, Action&& action) {
+    constexpr uint64_t kSlack = 16;
+    bool kept = false;
+    for (unsigned attempt = 0; attempt < 4 && !kept; ++attempt) {
+        const uint64_t before = free_frames();
+        action();
+        kept = wait_until([&] { return free_frames() + kSlack >= before; }, 20'000);
+    }
+    ktap.check(kept, "frames are lost every time; %llu are left", static_cast<unsigned long long>(free_frames()));
 }
 
 } // namespace tollgate::test
