@@ -9,7 +9,7 @@
 
     .section .entry.text, "ax"
 
-// One stub a vector, 16 bytes apart: idt.cpp computes their addresses.
+// One stub a vector, 16 bytes apart: area.cpp computes their addresses.
     .balign 16
     .global trap_stubs
 trap_stubs:
