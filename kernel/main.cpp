@@ -113,10 +113,7 @@ void connect_layers() {
                        .timer = sched::on_timer,
                        .reschedule = sched::on_reschedule,
                        .is_stack = [](u64 address) { return !KernelStack::is_guard(VirtAddr{address}); }});
-    set_return_hooks({.reschedule = sched::yield,
-                      .thread_is_killed = [] { return sched::current().is_killed(); },
-                      .killed = [] { sched::killed_hook_function()(); },
-                      .bad_frame = kill_for_bad_frame});
+    set_return_hooks({.reschedule = sched::yield, .thread_work = task::thread_work, .bad_frame = kill_for_bad_frame});
     AddressSpace::set_destroyed_hook(fastcall::space_destroyed);
     task::set_hooks({.space_created = fastcall::prepare_space,
                      .process_exiting = flexsc::process_exiting,

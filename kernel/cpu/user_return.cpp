@@ -35,8 +35,7 @@ extern "C" void user_return_work(TrapFrame* frame) {
     }
     if (work & kWorkThread) {
         cpu_clear_work(kWorkThread);
-        if (hooks.thread_is_killed())
-            hooks.killed();
+        hooks.thread_work(*frame);
     }
     if (work & kWorkReschedule)
         hooks.reschedule();

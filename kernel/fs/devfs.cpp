@@ -24,32 +24,34 @@ public:
 
 class NullDevice final : public Device<kMemoryMajor, 3> {
 public:
-    Result<u64> read(UserBuffer, u64) override { return 0; }
-    Result<u64> write(UserBuffer buffer, u64) override { return buffer.size(); }
+    Result<u64> read(IoBuffer&, u64, u32) override { return 0; }
+    Result<u64> write(IoBuffer& buffer, u64, u32) override { return buffer.size(); }
 };
 
 class ZeroDevice final : public Device<kMemoryMajor, 5> {
 public:
-    Result<u64> read(UserBuffer buffer, u64) override {
-        TRY(clear_user(buffer.address(), buffer.size()));
-        return buffer.size();
+    Result<u64> read(IoBuffer& buffer, u64, u32) override {
+        const u64 size = buffer.size();
+        TRY(buffer.clear(size));
+        return size;
     }
-    Result<u64> write(UserBuffer buffer, u64) override { return buffer.size(); }
+    Result<u64> write(IoBuffer& buffer, u64, u32) override { return buffer.size(); }
 };
 
 class FullDevice final : public Device<kMemoryMajor, 7> {
 public:
-    Result<u64> read(UserBuffer buffer, u64) override {
-        TRY(clear_user(buffer.address(), buffer.size()));
-        return buffer.size();
+    Result<u64> read(IoBuffer& buffer, u64, u32) override {
+        const u64 size = buffer.size();
+        TRY(buffer.clear(size));
+        return size;
     }
-    Result<u64> write(UserBuffer, u64) override { return fail(Errno::NoSpc); }
+    Result<u64> write(IoBuffer&, u64, u32) override { return fail(Errno::NoSpc); }
 };
 
 template <u32 Minor>
 class RandomDevice final : public Device<kMemoryMajor, Minor> {
 public:
-    Result<u64> read(UserBuffer buffer, u64) override {
+    Result<u64> read(IoBuffer& buffer, u64, u32) override {
         const u64 size = buffer.size();
         while (buffer.size() > 0) {
             std::byte piece[kRandomPiece];
@@ -60,12 +62,12 @@ public:
         return size;
     }
     /// Accepted and not mixed in: a program must not be able to steer the generator.
-    Result<u64> write(UserBuffer buffer, u64) override { return buffer.size(); }
+    Result<u64> write(IoBuffer& buffer, u64, u32) override { return buffer.size(); }
 };
 
 /// Hands all of a user buffer to `write_text`, piece by piece; what got out before a fault counts.
 template <class Write>
-Result<u64> write_pieces(UserBuffer buffer, Write write_text) {
+Result<u64> write_pieces(IoBuffer& buffer, Write write_text) {
     u64 done = 0;
     while (buffer.size() > 0) {
         char piece[kPiece];
@@ -97,8 +99,8 @@ struct WindowSize {
 template <u32 Minor>
 class ConsoleDevice final : public Device<kTtyMajor, Minor> {
 public:
-    Result<u64> read(UserBuffer, u64) override { return 0; }
-    Result<u64> write(UserBuffer buffer, u64) override { return write_pieces(buffer, console_write); }
+    Result<u64> read(IoBuffer&, u64, u32) override { return 0; }
+    Result<u64> write(IoBuffer& buffer, u64, u32) override { return write_pieces(buffer, console_write); }
     Result<u64> control(Caller&, u32 request, u64 argument) override {
         if (request == kGetTermios)
             TRY(copy_to_user(UserPtr<Termios>(argument), Termios{}));
@@ -112,7 +114,7 @@ public:
 
 class DebugDevice final : public Device<kMiscMajor, 200> {
 public:
-    Result<u64> write(UserBuffer buffer, u64) override {
+    Result<u64> write(IoBuffer& buffer, u64, u32) override {
         if (!debug_console)
             return fail(Errno::Nxio);
         return write_pieces(buffer, debug_console);

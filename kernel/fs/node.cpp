@@ -19,17 +19,17 @@ class DirectoryFile final : public File {
 public:
     explicit DirectoryFile(Directory& directory) : directory_(directory) {}
 
-    Result<u64> read(UserBuffer, u64) override { return fail(Errno::IsDir); }
+    Result<u64> read(IoBuffer&, u64, u32) override { return fail(Errno::IsDir); }
     bool seekable() const override { return true; }
     Result<FileStatus> status() const override { return directory_->status(); }
     Node* node() const override { return directory_.get(); }
-    Result<u64> read_directory(UserBuffer buffer, u64 offset) override;
+    Result<u64> read_directory(IoBuffer& buffer, u64 offset) override;
 
 private:
     Ref<Directory> directory_;
 };
 
-Result<u64> DirectoryFile::read_directory(UserBuffer buffer, u64 offset) {
+Result<u64> DirectoryFile::read_directory(IoBuffer& buffer, u64 offset) {
     u64 done = 0;
     for (;;) {
         Directory::Entry entry;

@@ -15,7 +15,7 @@ public:
     bool seekable() const override { return true; }
     Result<FileStatus> status() const override { return node_->status(); }
     Node* node() const override { return node_.get(); }
-    Result<u64> read(UserBuffer buffer, u64 offset) override {
+    Result<u64> read(IoBuffer& buffer, u64 offset, u32) override {
         const StringView rest = text.view().substr(offset, buffer.size());
         TRY(buffer.put(rest.data(), rest.size()));
         return rest.size();

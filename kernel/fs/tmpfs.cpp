@@ -17,11 +17,11 @@ constexpr u32 kTypeMask = 0170000;
 /// An open regular file.
 class RegularFile final : public File {
 public:
-    RegularFile(RegularNode& node, bool append) : node_(node), append_(append) {}
+    explicit RegularFile(RegularNode& node) : node_(node) {}
 
-    Result<u64> read(UserBuffer buffer, u64 offset) override { return node_->read(buffer, offset); }
-    Result<u64> write(UserBuffer buffer, u64 offset) override {
-        return node_->write(buffer, append_ ? RegularNode::kAppend : offset);
+    Result<u64> read(IoBuffer& buffer, u64 offset, u32) override { return node_->read(buffer, offset); }
+    Result<u64> write(IoBuffer& buffer, u64 offset, u32 flags) override {
+        return node_->write(buffer, flags & kOpenAppend ? RegularNode::kAppend : offset);
     }
     bool seekable() const override { return true; }
     Result<FileStatus> status() const override { return node_->status(); }
@@ -30,7 +30,6 @@ public:
 
 private:
     Ref<RegularNode> node_;
-    const bool append_;
     mutable Spinlock lock_{LockRank::FileTable}; // below the node's
     mutable Ref<Block> pinned_ GUARDED_BY(lock_);
     mutable u64 pinned_size_ GUARDED_BY(lock_) = 0;
@@ -78,7 +77,7 @@ Result<void> RegularNode::set_archive_content(Bytes bytes) {
 
 Result<Ref<File>> RegularNode::open(u32 flags) {
     const bool writes = (flags & kOpenAccessMask) != kOpenReadOnly;
-    auto file = TRY(make_ref<RegularFile>(*this, (flags & kOpenAppend) != 0));
+    auto file = TRY(make_ref<RegularFile>(*this));
     if (writes && (flags & kOpenTruncate))
         truncate();
     return Ref<File>(std::move(file));
@@ -95,7 +94,7 @@ FileStatus RegularNode::status() const {
     return status;
 }
 
-Result<u64> RegularNode::read(UserBuffer buffer, u64 offset) {
+Result<u64> RegularNode::read(IoBuffer& buffer, u64 offset) {
     Ref<Block> block;
     u64 size = 0;
     {
@@ -111,7 +110,7 @@ Result<u64> RegularNode::read(UserBuffer buffer, u64 offset) {
     return size;
 }
 
-Result<u64> RegularNode::write(UserBuffer buffer, u64 offset) {
+Result<u64> RegularNode::write(IoBuffer& buffer, u64 offset) {
     u64 done = 0;
     while (buffer.size() > 0) {
         std::byte piece[kPiece];

@@ -48,8 +48,8 @@ public:
     Result<Ref<File>> open(u32 flags) override;
     FileStatus status() const override;
 
-    Result<u64> read(UserBuffer buffer, u64 offset);
-    Result<u64> write(UserBuffer buffer, u64 offset);
+    Result<u64> read(IoBuffer& buffer, u64 offset);
+    Result<u64> write(IoBuffer& buffer, u64 offset);
     void truncate();
     /// The block with everything in it, frozen, and the file's size; null if it is empty.
     Ref<Block> freeze(u64& size);

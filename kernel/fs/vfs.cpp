@@ -6,7 +6,6 @@ namespace {
 
 constinit Directory* root = nullptr; // global: every process has the same tree; set by initialise()
 constexpr unsigned kMaxLinks = 5;
-constexpr u32 kOpenNoFollow = 0400000;
 constexpr u32 kPermissions = 0777;
 
 Result<Ref<Node>> walk(const Caller* caller, Node& start, StringView path, LastLink last_link, unsigned depth) {

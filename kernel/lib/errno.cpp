@@ -5,6 +5,10 @@ namespace tollgate {
 
 const char* errno_name(Errno error) {
     switch (error) {
+    case Errno::RestartSys:
+        return "ERESTARTSYS";
+    case Errno::RestartNoHandler:
+        return "ERESTARTNOHAND";
     case Errno::Perm:
         return "EPERM";
     case Errno::NoEnt:

@@ -88,6 +88,10 @@ enum class Errno : int {
     Canceled = 125,
     OwnerDead = 130,
     NotRecoverable = 131,
+    // Never seen by user code: task/signal makes EINTR of them, or the call is made again [Linux,
+    // include/linux/errno.h].
+    RestartSys = 512,       ///< interrupted before it did anything: again after SA_RESTART handlers, or none
+    RestartNoHandler = 514, ///< again only if no handler ran
 };
 
 /// The C name ("EINVAL") of an error, for logs; "E?" for a value that is not in the table.

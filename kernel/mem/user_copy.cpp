@@ -3,6 +3,7 @@
 
 #include "cpu/user_copy.h"
 #include "lib/bits.h"
+#include "lib/memory.h"
 #include "lib/mutants.h"
 
 namespace tollgate {
@@ -49,18 +50,35 @@ Result<StringView> copy_string_from_user(std::span<char> buffer, UserPtr<const c
     return StringView(buffer.data(), static_cast<u64>(length));
 }
 
-Result<void> UserBuffer::put(const void* from, u64 size) {
+Result<void> IoBuffer::put(const void* from, u64 size) {
     if (size > size_)
         return fail(Errno::Fault);
-    TRY(copy_to_user_bytes(address_, from, size));
+    if (memory_ == Memory::User)
+        TRY(copy_to_user_bytes(address_, from, size));
+    else
+        memcpy(reinterpret_cast<void*>(address_), from, size);
     skip(size);
     return {};
 }
 
-Result<void> UserBuffer::take(void* to, u64 size) {
+Result<void> IoBuffer::take(void* to, u64 size) {
     if (size > size_)
         return fail(Errno::Fault);
-    TRY(copy_from_user_bytes(to, address_, size));
+    if (memory_ == Memory::User)
+        TRY(copy_from_user_bytes(to, address_, size));
+    else
+        memcpy(to, reinterpret_cast<const void*>(address_), size);
+    skip(size);
+    return {};
+}
+
+Result<void> IoBuffer::clear(u64 size) {
+    if (size > size_)
+        return fail(Errno::Fault);
+    if (memory_ == Memory::User)
+        TRY(clear_user(address_, size));
+    else
+        memset(reinterpret_cast<void*>(address_), 0, size);
     skip(size);
     return {};
 }

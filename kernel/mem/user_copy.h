@@ -34,23 +34,37 @@ requires std::is_trivially_copyable_v<T> Result<void> copy_to_user(UserPtr<T> to
 /// buffer.size().
 Result<StringView> copy_string_from_user(std::span<char> buffer, UserPtr<const char> from);
 
-/// A buffer of user memory with its length, for file operations. Reads and writes advance it.
-class UserBuffer {
+/// Where a file operation's bytes come from or go to: user memory, or, for sendfile(2) and the program loader, the
+/// kernel's own. Moving bytes advances it.
+class IoBuffer {
 public:
-    UserBuffer(u64 address, u64 size) : address_(address), size_(size) {}
+    /// User memory; every access is checked.
+    IoBuffer(u64 user_address, u64 size) : address_(user_address), size_(size) {}
+    /// Kernel memory, which outlives the operation.
+    static IoBuffer of_kernel(void* memory, u64 size) {
+        return IoBuffer(reinterpret_cast<u64>(memory), size, Memory::Kernel);
+    }
     u64 size() const { return size_; }
     u64 address() const { return address_; }
-    /// Copies kernel bytes into the buffer (for read()) and advances by what was copied.
+    /// Copies kernel bytes into the buffer (for read()) and advances by what was copied. Errno::Fault.
     Result<void> put(const void* from, u64 size);
-    /// Copies bytes out of the buffer (for write()) and advances.
+    /// Copies bytes out of the buffer (for write()) and advances. Errno::Fault.
     Result<void> take(void* to, u64 size);
+    /// Puts zeros. Errno::Fault.
+    Result<void> clear(u64 size);
     void skip(u64 size) {
         address_ += size;
         size_ -= size;
     }
+    /// The first `size` bytes of it, or all if it is smaller.
+    IoBuffer first(u64 size) const { return IoBuffer(address_, size < size_ ? size : size_, memory_); }
 
 private:
+    enum class Memory : u8 { User, Kernel };
+    IoBuffer(u64 address, u64 size, Memory memory) : address_(address), size_(size), memory_(memory) {}
+
     u64 address_, size_;
+    Memory memory_ = Memory::User;
 };
 
 } // namespace tollgate

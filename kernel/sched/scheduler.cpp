@@ -18,7 +18,6 @@ namespace tollgate {
 namespace {
 
 constexpr u64 kSliceNs = 10'000'000;
-constinit sched::ExitHook killed_hook = nullptr;
 constinit unsigned workers = 0; // the last cores; set once before user threads start
 
 bool is_worker(unsigned cpu) { return cpu >= cpu_count() - workers; }
@@ -53,12 +52,13 @@ bool Scheduler::has_ready() {
     return !own.ready.empty();
 }
 
-void Scheduler::prepare_to_block(Thread& self, Deadline deadline) {
+void Scheduler::prepare_to_block(Thread& self, Deadline deadline, WaitMode mode) {
     self.timed_out_ = false;
     self.wake_at_ = deadline;
-    // seq_cst against kill(): either it sees Blocked and wakes us, or we see killed_ and do not sleep.
+    // seq_cst against kill() and interrupt(): either they see Blocked and wake us, or we see their flag and do not
+    // sleep.
     self.state_.store(ThreadState::Blocked, kSeqCst);
-    if (self.killed_.load(kSeqCst)) {
+    if (self.killed_.load(kSeqCst) || (mode == WaitMode::Interruptible && self.interrupted_.load(kSeqCst))) {
         ThreadState blocked = ThreadState::Blocked;
         (void)self.state_.compare_exchange_strong(blocked, ThreadState::Running, kAcqRel);
     }
@@ -101,7 +101,7 @@ void Scheduler::enter(Thread& thread) {
     cpu.current = &thread;
     cpu.caller = thread.caller;
     cpu.kernel_stack = thread.stack_.top().value();
-    cpu.work = thread.kept_work_ | (thread.killed_.load(kRelaxed) ? kWorkThread : 0);
+    cpu.work = thread.kept_work_ | (thread.wait_is_over(WaitMode::Interruptible) ? kWorkThread : 0);
     core(cpu.number).slice_end = clock_monotonic_ns() + kSliceNs;
     thread.state_.store(ThreadState::Running, kRelaxed);
     if (thread.space_)
@@ -216,7 +216,7 @@ void Scheduler::on_timer() {
 
 void Scheduler::on_reschedule() {
     Thread& current = *this_cpu().current;
-    if (current.killed_.load(kSeqCst))
+    if (current.killed_.load(kSeqCst) || current.interrupted_.load(kSeqCst))
         cpu_request_work(kWorkThread);
     if (has_ready() || must_move(current))
         cpu_request_work(kWorkReschedule);
@@ -279,6 +279,16 @@ void Scheduler::yield() {
 
 void Scheduler::kill(Thread& thread) {
     thread.killed_.store(true, kSeqCst);
+    make_look(thread);
+}
+
+void Scheduler::interrupt(Thread& thread) {
+    thread.interrupted_.store(true, kSeqCst);
+    make_look(thread);
+}
+
+// Wakes it, or has the core that runs it look at its flags.
+void Scheduler::make_look(Thread& thread) {
     InterruptGuard interrupts;
     if (make_ready(thread))
         return;
@@ -334,10 +344,9 @@ Thread& current() {
 void yield() { Scheduler::yield(); }
 void exit_current() { Scheduler::exit_current(); }
 void kill(Thread& thread) { Scheduler::kill(thread); }
+void interrupt(Thread& thread) { Scheduler::interrupt(thread); }
 Result<void> set_affinity(Thread& thread, u64 cpus) { return Scheduler::set_affinity(thread, cpus); }
 u64 affinity(const Thread& thread) { return Scheduler::affinity(thread); }
-void set_killed_hook(ExitHook hook) { killed_hook = hook; }
-ExitHook killed_hook_function() { return killed_hook; }
 void on_timer() { Scheduler::on_timer(); }
 void on_reschedule() { Scheduler::on_reschedule(); }
 

@@ -35,18 +35,16 @@ Thread& current();
 void yield();
 /// Ends the current thread. Its last reference is dropped after the switch.
 [[noreturn]] void exit_current();
-/// Errno::TimedOut is the normal end; Errno::Intr if killed.
+/// Errno::TimedOut is the normal end; Errno::RestartSys if a signal or the thread's end comes first.
 Result<void> sleep_until(Deadline deadline);
 /// Marks a thread as killed: it wakes from every wait and ends at its next return to user code.
 void kill(Thread& thread);
+/// A signal is pending for the thread: it wakes from an interruptible wait and looks at its signals before it returns
+/// to user code.
+void interrupt(Thread& thread);
 /// bit n = CPU n. Errno::Inval if no online application core remains. The current thread moves before this returns.
 Result<void> set_affinity(Thread& thread, u64 cpus);
 u64 affinity(const Thread& thread);
-
-/// What a killed thread runs instead of returning to user code; task/ sets it. Must not return.
-using ExitHook = void (*)();
-void set_killed_hook(ExitHook hook);
-ExitHook killed_hook_function();
 
 /// Interrupt handlers, set through TrapHandlers by main.cpp.
 void on_timer();

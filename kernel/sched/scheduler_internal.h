@@ -9,7 +9,7 @@ class Scheduler {
 public:
     /// Marks the current thread as blocked, before the lock that protects its condition is released: a wake from then
     /// on counts.
-    static void prepare_to_block(Thread& self, Deadline deadline);
+    static void prepare_to_block(Thread& self, Deadline deadline, WaitMode mode);
     /// Gives up the core until somebody makes the thread ready.
     static void block();
     /// Blocked to ready, on its home core. False if it was not blocked (the deadline or a kill came first).
@@ -22,6 +22,7 @@ public:
     static unsigned pick_cpu(u64 allowed);
     static void yield();
     static void kill(Thread& thread);
+    static void interrupt(Thread& thread);
     [[noreturn]] static void exit_current();
     static Result<void> set_affinity(Thread& thread, u64 cpus);
     static u64 affinity(const Thread& thread) { return thread.affinity_.load(kSeqCst); }
@@ -42,6 +43,7 @@ private:
     static Core cores[kMaxCpus];
 
     static void enqueue(Thread& thread);
+    static void make_look(Thread& thread);
     static void schedule();
     static void arm_timer();
     static void leave(Thread& thread);

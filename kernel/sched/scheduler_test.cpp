@@ -191,7 +191,7 @@ TEST(WaitQueue, KillInterruptsWithoutADeadline) {
         sched::kill(*waiter.thread);
         EXPECT_TRUE(waiter.thread->is_killed());
         EXPECT_TRUE(waiter.gone());
-        EXPECT_EQ(gate.error.load(kRelaxed), static_cast<u32>(Errno::Intr));
+        EXPECT_EQ(gate.error.load(kRelaxed), static_cast<u32>(Errno::RestartSys));
     }
 }
 
@@ -201,7 +201,7 @@ TEST(WaitQueue, KillBeforeTheWait) {
     ASSERT_TRUE(static_cast<bool>(waiter.thread));
     sched::kill(*waiter.thread); // it has not run yet
     EXPECT_TRUE(waiter.gone());
-    EXPECT_EQ(gate.error.load(kRelaxed), static_cast<u32>(Errno::Intr));
+    EXPECT_EQ(gate.error.load(kRelaxed), static_cast<u32>(Errno::RestartSys));
 }
 
 // A wake and a deadline that come at the same time: each wait must end, one way or the other.

@@ -28,6 +28,12 @@ public:
     TrapFrame& user_frame() { return *reinterpret_cast<TrapFrame*>(stack_.top().value() - sizeof(TrapFrame)); }
     KernelStack& stack() { return stack_; }
     bool is_killed() const { return killed_.load(kRelaxed); }
+    /// A signal waits for this thread; set by sched::interrupt(), cleared by the thread when it has looked.
+    bool is_interrupted() const { return interrupted_.load(kRelaxed); }
+    void clear_interrupted() { interrupted_.store(false, kSeqCst); }
+    bool wait_is_over(WaitMode mode) const {
+        return is_killed() || (mode == WaitMode::Interruptible && is_interrupted());
+    }
 
     /// Gives it a space, or none; loads it at once if this is the current thread.
     void set_space(Ref<AddressSpace> space);
@@ -36,6 +42,8 @@ public:
     Caller* caller = nullptr;          ///< what system calls of this thread act for; null for kernel threads
     u64 fs_base = 0, user_gs_base = 0; ///< valid while the thread does not run
     UserSelectors selectors{};         ///< likewise
+    bool may_not_wait =
+        false; ///< it executes a syscall page: what would sleep fails with Errno::Again; own thread only
     Frame fpu; ///< user threads: the vector registers, saved while it does not run; empty for kernel threads
 
 private:
@@ -51,6 +59,7 @@ private:
     Ref<AddressSpace> space_;
     Atomic<ThreadState> state_{ThreadState::Blocked};
     Atomic<bool> killed_{false};
+    Atomic<bool> interrupted_{false};
     Atomic<unsigned> cpu_{0}; // the only core that runs it; changes while it is current or not yet started
     Atomic<u64> affinity_{~u64{0}};
     Deadline wake_at_ = kNoDeadline;

@@ -8,7 +8,8 @@
 
 namespace tollgate {
 
-Result<void> WaitQueue::wait_erased(bool (*condition)(void*), void* context, Deadline deadline, u64 key) {
+Result<void> WaitQueue::wait_erased(bool (*condition)(void*), void* context, Deadline deadline, u64 key,
+                                    WaitMode mode) {
     Thread& self = sched::current();
     Waiter waiter{self, key};
     for (;;) {
@@ -16,10 +17,12 @@ Result<void> WaitQueue::wait_erased(bool (*condition)(void*), void* context, Dea
             Guard guard{lock_};
             if (!condition(context))
                 return {};
-            if (self.is_killed())
-                return fail(Errno::Intr);
+            if (self.may_not_wait)
+                return fail(Errno::Again);
+            if (self.wait_is_over(mode))
+                return fail(Errno::RestartSys);
             waiters_.push_back(waiter);
-            Scheduler::prepare_to_block(self, deadline);
+            Scheduler::prepare_to_block(self, deadline, mode);
         }
         Scheduler::block();
         bool woken;
@@ -31,8 +34,8 @@ Result<void> WaitQueue::wait_erased(bool (*condition)(void*), void* context, Dea
         }
         if (woken)
             continue; // the condition decides
-        if (self.is_killed())
-            return fail(Errno::Intr);
+        if (self.wait_is_over(mode))
+            return fail(Errno::RestartSys);
         if (Scheduler::timed_out(self)) {
             Guard guard{lock_};
             if (!condition(context))
@@ -45,6 +48,7 @@ Result<void> WaitQueue::wait_erased(bool (*condition)(void*), void* context, Dea
 unsigned WaitQueue::wake(unsigned most, u64 key) {
     unsigned woken = 0;
     Guard guard{lock_};
+    notify_locked();
     for (Waiter& waiter : waiters_) {
         if (woken == most)
             break;
@@ -58,8 +62,24 @@ unsigned WaitQueue::wake(unsigned most, u64 key) {
     return woken;
 }
 
+void WaitQueue::watch(Watch& watch) {
+    Guard guard{lock_};
+    watches_.push_back(watch);
+}
+
+void WaitQueue::unwatch(Watch& watch) {
+    Guard guard{lock_};
+    watches_.remove(watch);
+}
+
+void WaitQueue::notify_locked() {
+    for (Watch& watch : watches_)
+        watch.notify(watch);
+}
+
 void WaitQueue::wake_everything() {
     Guard guard{lock_};
+    notify_locked();
     for (Waiter& waiter : waiters_) {
         waiters_.remove(waiter);
         (void)Scheduler::make_ready(waiter.thread);

@@ -14,6 +14,16 @@ class Thread;
 using Deadline = u64;
 inline constexpr Deadline kNoDeadline = ~Deadline{0};
 
+/// What ends a wait besides its wake and its deadline: any pending signal, or only the thread's end.
+enum class WaitMode : u8 { Interruptible, Killable };
+
+/// Hears of every wake of the queues it is on, for those who wait for several at once. notify() runs under the queue's
+/// lock: it may set its own memory and wake a queue of rank LockRank::Watcher.
+struct Watch {
+    void (*notify)(Watch&);
+    ListLink<Watch> link;
+};
+
 /// One thread's place in a WaitQueue; lives on its stack.
 struct Waiter {
     explicit Waiter(Thread& waiting, u64 wait_key) : thread(waiting), key(wait_key) {}
@@ -25,18 +35,23 @@ struct Waiter {
 
 class WaitQueue {
 public:
-    constexpr WaitQueue() = default;
+    constexpr explicit WaitQueue(LockRank rank = LockRank::WaitQueue) : lock_(rank) {}
     WaitQueue(const WaitQueue&) = delete;
     WaitQueue& operator=(const WaitQueue&) = delete;
 
     /// Blocks while condition() is true, which is asked under the queue's lock, so that no wake between test and sleep
-    /// is lost. Errors: Errno::TimedOut after the deadline, Errno::Intr when the thread is being killed. Sleeps: no
-    /// lock may be held.
+    /// is lost. Errors: Errno::TimedOut after the deadline, Errno::RestartSys when a signal is pending or the thread is
+    /// being killed, Errno::Again where the thread may not sleep (it executes a syscall page). Sleeps: no lock may be
+    /// held.
     template <class Condition>
-    Result<void> wait_while(Condition&& condition, Deadline deadline = kNoDeadline, u64 key = 0) {
+    Result<void> wait_while(Condition&& condition, Deadline deadline = kNoDeadline, u64 key = 0,
+                            WaitMode mode = WaitMode::Interruptible) {
         return wait_erased([](void* c) { return bool((*static_cast<std::remove_reference_t<Condition>*>(c))()); },
-                           const_cast<void*>(static_cast<const volatile void*>(&condition)), deadline, key);
+                           const_cast<void*>(static_cast<const volatile void*>(&condition)), deadline, key, mode);
     }
+    /// Adds a watch, which must be taken off again before it or the queue goes.
+    void watch(Watch& watch);
+    void unwatch(Watch& watch);
     /// Wakes up to `most` waiters with this key, oldest first; returns how many.
     unsigned wake(unsigned most, u64 key = 0);
     unsigned wake_all(u64 key = 0) { return wake(~0u, key); }
@@ -44,10 +59,12 @@ public:
     void wake_everything();
 
 private:
-    Result<void> wait_erased(bool (*condition)(void*), void* context, Deadline deadline, u64 key);
+    Result<void> wait_erased(bool (*condition)(void*), void* context, Deadline deadline, u64 key, WaitMode mode);
+    void notify_locked() REQUIRES(lock_);
 
-    Spinlock lock_{LockRank::WaitQueue};
+    Spinlock lock_;
     List<Waiter, &Waiter::link> waiters_ GUARDED_BY(lock_);
+    List<Watch, &Watch::link> watches_ GUARDED_BY(lock_);
 };
 
 } // namespace tollgate

@@ -22,6 +22,7 @@ enum class LockRank : u8 {
     KernelSpace,
     Futex,
     WaitQueue,
+    Watcher, ///< the wait queue of somebody who watches other queues
     RunQueue,
     Heap,
     Frames,

@@ -139,7 +139,7 @@ Result<u64> sys_fcntl(Caller& caller, int descriptor, u32 command, u64 argument)
         TRY(caller.files->set_close_on_exec(descriptor, argument & kDescriptorCloseOnExec));
         return 0;
     case kGetFlags:
-        return open->flags & ~kOnlyForOpen;
+        return open->flags() & ~kOnlyForOpen;
     case kSetFlags:
         return 0; // nothing blocks, so that O_NONBLOCK changes nothing; the others are not remembered
     default:

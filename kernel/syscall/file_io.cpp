@@ -11,28 +11,28 @@ constexpr u64 kMaxTransfer = 0x7ffff000;
 constexpr u64 kMaxVectors = 1024; // UIO_MAXIOV
 
 /// A buffer below kUserTop. The copies check again; this is for files that never copy, such as /dev/null.
-Result<UserBuffer> user_buffer(u64 address, u64 size) {
+Result<IoBuffer> user_buffer(u64 address, u64 size) {
     if ((size > kUserTop || address > kUserTop - size) && !mutant(Mutant::UserRange))
         return fail(Errno::Fault);
-    return UserBuffer(address, size < kMaxTransfer ? size : kMaxTransfer);
+    return IoBuffer(address, size < kMaxTransfer ? size : kMaxTransfer);
 }
 
 /// Reads at the position and advances it. Two threads that read one open file at once may see the same bytes.
-Result<u64> read_at_position(OpenFile& open, UserBuffer buffer) {
+Result<u64> read_at_position(OpenFile& open, IoBuffer buffer) {
     if (!open.file->seekable())
-        return open.file->read(buffer, 0);
+        return open.file->read(buffer, 0, open.flags());
     const u64 position = open.position.load(kRelaxed);
-    const u64 done = TRY(open.file->read(buffer, position));
+    const u64 done = TRY(open.file->read(buffer, position, open.flags()));
     open.position.store(position + done, kRelaxed);
     return done;
 }
 
-Result<u64> write_at_position(OpenFile& open, UserBuffer buffer) {
+Result<u64> write_at_position(OpenFile& open, IoBuffer buffer) {
     if (!open.file->seekable())
-        return open.file->write(buffer, 0);
+        return open.file->write(buffer, 0, open.flags());
     const u64 position = open.position.load(kRelaxed);
-    const u64 done = TRY(open.file->write(buffer, position));
-    if (open.flags & kOpenAppend)
+    const u64 done = TRY(open.file->write(buffer, position, open.flags()));
+    if (open.flags() & kOpenAppend)
         open.position.store(static_cast<u64>(TRY(open.file->status()).size), kRelaxed);
     else
         open.position.store(position + done, kRelaxed);
@@ -53,7 +53,7 @@ Result<Ref<OpenFile>> writable(Caller& caller, int descriptor) {
     return open;
 }
 
-/// Calls transfer(UserBuffer) for each part of a vector; ends early at a short transfer. An error after some bytes is
+/// Calls transfer(IoBuffer) for each part of a vector; ends early at a short transfer. An error after some bytes is
 /// not one.
 template <class Transfer>
 Result<u64> for_vectors(UserPtr<const IoVector> vectors, u64 count, Transfer transfer) {
@@ -67,9 +67,9 @@ Result<u64> for_vectors(UserPtr<const IoVector> vectors, u64 count, Transfer tra
                 return fail(Errno::Inval);
             if (part.length == 0)
                 return true;
-            UserBuffer buffer = TRY(user_buffer(part.base, part.length));
+            IoBuffer buffer = TRY(user_buffer(part.base, part.length));
             if (buffer.size() > kMaxTransfer - done)
-                buffer = UserBuffer(buffer.address(), kMaxTransfer - done);
+                buffer = IoBuffer(buffer.address(), kMaxTransfer - done);
             const u64 moved = TRY(transfer(buffer));
             done += moved;
             return moved == part.length;
@@ -100,7 +100,8 @@ Result<u64> sys_pread64(Caller& caller, int descriptor, u64 buffer, u64 size, i6
     const auto open = TRY(readable(caller, descriptor));
     if (!open->file->seekable())
         return fail(Errno::SPipe);
-    return open->file->read(TRY(user_buffer(buffer, size)), static_cast<u64>(offset));
+    IoBuffer to = TRY(user_buffer(buffer, size));
+    return open->file->read(to, static_cast<u64>(offset), open->flags());
 }
 
 Result<u64> sys_pwrite64(Caller& caller, int descriptor, u64 buffer, u64 size, i64 offset) {
@@ -109,17 +110,18 @@ Result<u64> sys_pwrite64(Caller& caller, int descriptor, u64 buffer, u64 size, i
     const auto open = TRY(writable(caller, descriptor));
     if (!open->file->seekable())
         return fail(Errno::SPipe);
-    return open->file->write(TRY(user_buffer(buffer, size)), static_cast<u64>(offset));
+    IoBuffer from = TRY(user_buffer(buffer, size));
+    return open->file->write(from, static_cast<u64>(offset), open->flags());
 }
 
 Result<u64> sys_readv(Caller& caller, int descriptor, UserPtr<const IoVector> vectors, u64 count) {
     const auto open = TRY(readable(caller, descriptor));
-    return for_vectors(vectors, count, [&](UserBuffer buffer) { return read_at_position(*open, buffer); });
+    return for_vectors(vectors, count, [&](IoBuffer buffer) { return read_at_position(*open, buffer); });
 }
 
 Result<u64> sys_writev(Caller& caller, int descriptor, UserPtr<const IoVector> vectors, u64 count) {
     const auto open = TRY(writable(caller, descriptor));
-    return for_vectors(vectors, count, [&](UserBuffer buffer) { return write_at_position(*open, buffer); });
+    return for_vectors(vectors, count, [&](IoBuffer buffer) { return write_at_position(*open, buffer); });
 }
 
 Result<u64> sys_lseek(Caller& caller, int descriptor, i64 offset, u32 origin) {
@@ -152,7 +154,8 @@ Result<u64> sys_ioctl(Caller& caller, int descriptor, u32 request, u64 argument)
 Result<u64> sys_getdents64(Caller& caller, int descriptor, u64 buffer, u32 size) {
     const auto open = TRY(caller.files->get(descriptor));
     const u64 position = open->position.load(kRelaxed);
-    const u64 done = TRY(open->file->read_directory(TRY(user_buffer(buffer, size)), position));
+    IoBuffer to = TRY(user_buffer(buffer, size));
+    const u64 done = TRY(open->file->read_directory(to, position));
     // A directory's position is the sum of the sizes of the records before it.
     open->position.store(position + done, kRelaxed);
     return done;

@@ -35,12 +35,11 @@ AddressSpace::Placement placement_of(u64 flags) {
 
 /// Reads a file into memory that is mapped and writable; what lies beyond its end stays zero.
 Result<void> fill(File& file, u64 address, u64 length, u64 offset) {
-    UserBuffer buffer(address, length);
+    IoBuffer buffer(address, length);
     while (buffer.size() > 0) {
-        const u64 done = TRY(file.read(buffer, offset));
+        const u64 done = TRY(file.read(buffer, offset, kOpenReadOnly));
         if (done == 0)
             break;
-        buffer.skip(done);
         offset += done;
     }
     return {};

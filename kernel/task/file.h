@@ -3,6 +3,7 @@
 
 #include "lib/ref.h"
 #include "mem/user_copy.h"
+#include "sched/wait_queue.h"
 #include "sync/spinlock.h"
 
 #include <array>
@@ -31,15 +32,27 @@ inline constexpr u32 kModeDirectory = 0040000, kModeCharacter = 0020000, kModeRe
 /// [asm-generic/fcntl.h] open flags
 inline constexpr u32 kOpenReadOnly = 0, kOpenWriteOnly = 1, kOpenReadWrite = 2, kOpenAccessMask = 3, kOpenCreate = 0100;
 inline constexpr u32 kOpenExclusive = 0200, kOpenTruncate = 01000, kOpenAppend = 02000, kOpenDirectory = 0200000;
+inline constexpr u32 kOpenNoTty = 0400, kOpenNonBlock = 04000, kOpenNoFollow = 0400000;
 inline constexpr u32 kOpenCloseOnExec = 02000000;
+
+/// [asm-generic/poll.h] readiness, as poll(2) and epoll(7) name it
+inline constexpr u32 kPollIn = 0x1, kPollPriority = 0x2, kPollOut = 0x4, kPollError = 0x8, kPollHangUp = 0x10,
+                     kPollInvalid = 0x20, kPollReadHangUp = 0x2000;
 
 /// One open file description. Shared by descriptors; methods may be called from several cores at once.
 class File : public RefCounted {
 public:
     virtual ~File() = default;
-    /// Bytes read, 0 at the end. `offset` is where to read and is not changed.
-    virtual Result<u64> read(UserBuffer, u64 /*offset*/) { return fail(Errno::Inval); }
-    virtual Result<u64> write(UserBuffer, u64 /*offset*/) { return fail(Errno::Inval); }
+    /// Bytes read, 0 at the end. `offset` is where to read; `flags` are the open file's kOpen*, of which kOpenNonBlock
+    /// and kOpenAppend matter. May sleep. Errno::Again where it would sleep and must not.
+    virtual Result<u64> read(IoBuffer&, u64 /*offset*/, u32 /*flags*/) { return fail(Errno::Inval); }
+    virtual Result<u64> write(IoBuffer&, u64 /*offset*/, u32 /*flags*/) { return fail(Errno::Inval); }
+    /// What would not block now: a set of kPoll*.
+    virtual u32 ready() { return kPollIn | kPollOut; }
+    /// What is woken whenever ready() may have changed; null if it never does.
+    virtual WaitQueue* ready_queue() { return nullptr; }
+    /// ftruncate(2). Errno::Inval for what has no size.
+    virtual Result<void> truncate(u64 /*size*/) { return fail(Errno::Inval); }
     /// Whether position() matters (regular files) or not (devices).
     virtual bool seekable() const { return false; }
     virtual Result<FileStatus> status() const = 0;
@@ -47,7 +60,7 @@ public:
     /// Kernel-side view of a regular file's content, for the loader. Errno::NoExec if it has none.
     virtual Result<std::span<const std::byte>> content() const { return fail(Errno::NoExec); }
     /// Directory entries for getdents64; Errno::NotDir.
-    virtual Result<u64> read_directory(UserBuffer, u64 /*offset*/) { return fail(Errno::NotDir); }
+    virtual Result<u64> read_directory(IoBuffer&, u64 /*offset*/) { return fail(Errno::NotDir); }
     /// Its place in the file tree, for openat() and its kind; null for files without a name.
     virtual fs::Node* node() const { return nullptr; }
 };
@@ -55,12 +68,17 @@ public:
 /// An open file with its position and flags: what dup() shares.
 class OpenFile : public RefCounted {
 public:
-    OpenFile(Ref<File> file_, u32 flags_) : file(std::move(file_)), flags(flags_) {}
+    OpenFile(Ref<File> file_, u32 flags) : file(std::move(file_)), flags_(flags) {}
     Ref<File> file;
-    const u32 flags; ///< kOpen*
     Atomic<u64> position{0};
-    bool readable() const { return (flags & kOpenAccessMask) != kOpenWriteOnly; }
-    bool writable() const { return (flags & kOpenAccessMask) != kOpenReadOnly; }
+    u32 flags() const { return flags_.load(kRelaxed); } ///< kOpen*
+    /// For F_SETFL; the access mode must stay.
+    void set_flags(u32 flags) { flags_.store(flags, kRelaxed); }
+    bool readable() const { return (flags() & kOpenAccessMask) != kOpenWriteOnly; }
+    bool writable() const { return (flags() & kOpenAccessMask) != kOpenReadOnly; }
+
+private:
+    Atomic<u32> flags_;
 };
 
 /// Descriptors of a process, shared by its threads.

@@ -58,17 +58,15 @@ void TaskAccess::end_vfork(Process& child) {
 }
 
 Result<void> TaskAccess::wait_for_vfork(Process& child) {
-    return child.vfork_.wait_while([&] { return !child.vfork_done_.load(kAcquire); });
+    return child.vfork_.wait_while([&] { return !child.vfork_done_.load(kAcquire); }, kNoDeadline, 0,
+                                   WaitMode::Killable);
 }
 
 const task::Hooks& TaskAccess::hooks() { return life_cycle_hooks; }
 
 namespace task {
 
-void set_hooks(const Hooks& hooks) {
-    life_cycle_hooks = hooks;
-    sched::set_killed_hook(end_killed_thread);
-}
+void set_hooks(const Hooks& hooks) { life_cycle_hooks = hooks; }
 
 Ref<Process> find(i32 id) { return process_table.find(id); }
 Ref<Process> next_process(i32 after) { return process_table.next_after(after); }

@@ -131,7 +131,8 @@ Result<i32> clone(Caller& caller, const CloneArguments& arguments);
 [[noreturn]] void exit_process(Caller& caller, int wait_status);
 /// Ends any process: marks it, kills its threads. `wait_status` as in wait4.
 void kill_process(Process& process, int wait_status);
-/// What the scheduler calls instead of letting a killed thread return to user code; set_hooks() hands it over.
+/// What a thread does about itself before it returns to user code: ends if it is being killed.
+void thread_work(TrapFrame& frame);
 [[noreturn]] void end_killed_thread();
 /// A fault of the running user thread that nothing resolved: one line in the log, and the end of the process by that
 /// signal. `address` is what was touched, if the fault has an address. Runs on the thread's own kernel stack.

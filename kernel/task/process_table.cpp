@@ -157,7 +157,8 @@ Result<void> ProcessTable::stop_others(UserThread& thread) {
             if (&other != &thread)
                 sched::kill(*other.thread);
     }
-    const auto alone = process.threads_gone_.wait_while([&] { return process.thread_count_.load(kAcquire) > 1; });
+    const auto alone = process.threads_gone_.wait_while([&] { return process.thread_count_.load(kAcquire) > 1; },
+                                                        kNoDeadline, 0, WaitMode::Killable);
     Guard guard{lock_};
     process.replacing_ = false;
     return alone;

@@ -127,8 +127,11 @@ u64 Pages::execute_page(FlexscEntry* entries) {
 
 u64 Pages::execute() {
     u64 executed = 0;
+    Thread& self = sched::current();
+    self.may_not_wait = true; // one call that slept would keep all others waiting
     for (unsigned page = 0; page < count_; ++page)
         executed += execute_page(frames_[page].data<FlexscEntry>());
+    self.may_not_wait = false;
     this_cpu().counters.calls_flexsc += executed;
     return executed;
 }
