@@ -38,7 +38,7 @@ def parser() -> Parser:
 
 def add_guest_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--kernel", type=pathlib.Path, default=BUILD / "kernel" / "tollgate.elf", help="default: %(default)s")
-    p.add_argument("--initrd", type=pathlib.Path, help="default: build/userland/programs.cpio if it exists")
+    p.add_argument("--initrd", type=pathlib.Path, help="default: build/userland/programs.cpio, for a test kernel tests.cpio, if it exists")
     p.add_argument("--no-initrd", action="store_true", help="boot without an archive")
     p.add_argument("--append", default="", help="kernel command line: 'key=value ... -- program arguments'")
     p.add_argument("--machine", default="q35", choices=MACHINES)
@@ -55,11 +55,16 @@ def add_guest_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--qemu-arg", action="append", default=[], metavar="ARG", help="a further QEMU argument, repeatable")
 
 
+def default_archive(kernel: pathlib.Path) -> pathlib.Path | None:
+    """The archive that the build made for this kernel; the tests' programs travel with the test kernels only."""
+    names = ("tests.cpio", "programs.cpio") if kernel.stem in ("tollgate-test", "tollgate-ubsan") else ("programs.cpio",)
+    return next((path for name in names if (path := BUILD / "userland" / name).exists()), None)
+
+
 def guest_from(options: argparse.Namespace) -> Guest:
     initrd = options.initrd
     if initrd is None and not options.no_initrd:
-        archive = BUILD / "userland" / "programs.cpio"
-        initrd = archive if archive.exists() else None
+        initrd = default_archive(options.kernel)
     boot = options.boot or ("iso" if options.accel == "bochs" else "pvh")
     guest = Guest(options.kernel, initrd, options.append, options.machine, options.accel, options.smp, boot, options.mem,
                   options.timeout, options.gdb, options.interactive, options.results, options.faults, options.cpu,

@@ -2,7 +2,8 @@
 #
 #   KERNEL  tollgate | tollgate-test | tollgate-ubsan, or a path       default tollgate
 #   APPEND  "kernel options -- program arguments"                      default empty
-#   INITRD  path, or "none"                                            default build/userland/programs.cpio
+#   INITRD  path, or "none"                                            default build/userland/programs.cpio, for
+#                                                                      test kernels tests.cpio
 #   MACHINE q35 | pc | microvm       ACCEL tcg | icount | kvm | bochs  default q35, tcg
 #   SMP n   BOOT pvh | iso   MEM 128M   TIMEOUT seconds (scaled)       default 1, pvh (Bochs: iso), 128M, 60
 #   EXPECT  pass | fail | panic | triple-fault | timeout               default pass
@@ -22,6 +23,10 @@ function(tollgate_guest_test)
   if(NOT T_KERNEL)
     set(T_KERNEL tollgate)
   endif()
+  set(archive programs.cpio)
+  if(T_KERNEL MATCHES "tollgate-(test|ubsan)")
+    set(archive tests.cpio)
+  endif()
   if(NOT T_KERNEL MATCHES "/")
     set(T_KERNEL ${PROJECT_BINARY_DIR}/kernel/${T_KERNEL}.elf)
   endif()
@@ -38,7 +43,7 @@ function(tollgate_guest_test)
   elseif(T_INITRD)
     list(APPEND command --initrd=${T_INITRD})
   else()
-    list(APPEND command --initrd=${PROJECT_BINARY_DIR}/userland/programs.cpio)
+    list(APPEND command --initrd=${PROJECT_BINARY_DIR}/userland/${archive})
   endif()
   foreach(name APPEND MACHINE BOOT MEM TIMEOUT EXPECT KTAP CHECKS SKIPS FAILS)
     if(NOT "${T_${name}}" STREQUAL "")
