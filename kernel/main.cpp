@@ -39,7 +39,7 @@ bool resolve_page_fault(u64 address, u64 error) {
     using Access = AddressSpace::FaultAccess;
     return space->handle_fault(address, error & kPfFetch   ? Access::Execute
                                         : error & kPfWrite ? Access::Write
-                                                           : Access::Read);
+                                                           : Access::Read) == FaultOutcome::Resolved;
 }
 
 void kill_for_exception(TrapFrame& frame, u64 address) {

@@ -97,7 +97,7 @@ Result<void> AddressSpace::insert_locked(u64 start, u64 end, Access access, Area
         before->end = end;
         return {};
     }
-    Area* fresh = new (std::nothrow) Area{start, end, access, kind, {}};
+    Area* fresh = new (std::nothrow) Area{.start = start, .end = end, .access = access, .kind = kind};
     if (fresh == nullptr) {
         mapped_bytes_ -= end - start;
         return fail(Errno::NoMem);
@@ -114,7 +114,8 @@ Result<void> AddressSpace::split_locked(u64 address) {
     Area* area = find_locked(address);
     if (area == nullptr || area->start == address)
         return {};
-    Area* upper = new (std::nothrow) Area{address, area->end, area->access, area->kind, {}};
+    Area* upper =
+        new (std::nothrow) Area{.start = address, .end = area->end, .access = area->access, .kind = area->kind};
     if (upper == nullptr)
         return fail(Errno::NoMem);
     area->end = address;
@@ -269,6 +270,29 @@ Result<void> AddressSpace::protect(u64 address, u64 length, Access access) {
     return {};
 }
 
+Result<u64> AddressSpace::map(const MapRequest& request) {
+    if (request.object)
+        return fail(Errno::NoSys);
+    return map_anonymous(request.hint, request.length, request.access, request.kind, request.placement);
+}
+Result<Ref<AddressSpace>> AddressSpace::fork() { return fail(Errno::NoSys); }
+Result<u64> AddressSpace::remap(u64, u64, u64, u64, u64) { return fail(Errno::NoSys); }
+Result<void> AddressSpace::advise(u64, u64, int) { return fail(Errno::NoSys); }
+Result<void> AddressSpace::residency(u64, std::span<u8>) { return fail(Errno::NoSys); }
+Result<void> AddressSpace::check_mapped(u64, u64) { return fail(Errno::NoSys); }
+Result<void> AddressSpace::populate(u64, u64) { return fail(Errno::NoSys); }
+Result<AreaInfo> AddressSpace::area_after(u64 address) {
+    Guard guard{lock_};
+    for (Area& area : areas_)
+        if (area.end > address)
+            return AreaInfo{area.start, area.end, area.offset, area.access, area.kind, area.sharing, {}};
+    return fail(Errno::NoEnt);
+}
+SharedKey AddressSpace::shared_key(u64) { return {}; }
+void AddressSpace::set_map_top(u64) {}
+void AddressSpace::set_limits(u64, u64) {}
+void AddressSpace::drop_object_pages(const MemoryObject&, u64, u64) {}
+
 void AddressSpace::set_break_start(u64 address) {
     Guard guard{lock_};
     break_start_ = break_ = align_up(address, kPageSize);
@@ -303,26 +327,27 @@ Result<void> AddressSpace::populate_locked(u64 page, Area& area) {
     return {};
 }
 
-bool AddressSpace::handle_fault(u64 address, FaultAccess access) {
+FaultOutcome AddressSpace::handle_fault(u64 address, FaultAccess access) {
     Guard guard{lock_};
     Area* area = find_locked(address);
     if (area == nullptr)
-        return false;
+        return FaultOutcome::NoArea;
     switch (access) {
     case FaultAccess::Read:
         if (area->access == Access::None)
-            return false;
+            return FaultOutcome::NoAccess;
         break;
     case FaultAccess::Write:
         if (area->access != Access::ReadWrite)
-            return false;
+            return FaultOutcome::NoAccess;
         break;
     case FaultAccess::Execute:
         if (area->access != Access::ReadExecute)
-            return false;
+            return FaultOutcome::NoAccess;
         break;
     }
-    return populate_locked(align_down(address, kPageSize), *area).has_value();
+    return populate_locked(align_down(address, kPageSize), *area).has_value() ? FaultOutcome::Resolved
+                                                                              : FaultOutcome::OutOfMemory;
 }
 
 Result<void> AddressSpace::write_bytes(u64 address, const void* from, u64 size) {

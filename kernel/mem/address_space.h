@@ -3,29 +3,46 @@
 // and the fastcall space.
 #pragma once
 
-#include "lib/list.h"
-#include "lib/ref.h"
-#include "mem/access.h"
-#include "mem/frames.h"
+#include "mem/memory_object.h"
 #include "mem/page_table.h"
-#include "sync/spinlock.h"
 
 namespace tollgate {
 
-/// Why an area is there; decides what user calls may do to it.
-enum class AreaKind : u8 {
-    Anonymous,
-    Stack,
-    Heap,   ///< brk
-    Image,  ///< copied from an ELF file
-    Pinned, ///< the kernel's own gift (FlexSC pages, fastcall data): munmap, mprotect and MAP_FIXED over it are refused
+struct MapRequest {
+    u64 hint = 0;
+    u64 length = 0; ///< bytes; rounded up to pages
+    Access access = Access::ReadWrite;
+    AreaKind kind = AreaKind::Anonymous;
+    Placement placement = Placement::Anywhere;
+    Sharing sharing = Sharing::Private; ///< Shared needs an object
+    Ref<MemoryObject> object{};         ///< null: zeros
+    u64 offset = 0;                     ///< in the object, a multiple of the page size
+    /// What mprotect may raise a shared mapping to: Access::Read if the file is not open for writing.
+    Access limit = Access::ReadWrite;
 };
 
-struct Area {
-    u64 start, end;
+/// For /proc/PID/maps.
+struct AreaInfo {
+    u64 start, end, offset;
     Access access;
     AreaKind kind;
-    ListLink<Area> link;
+    Sharing sharing;
+    ObjectIdentity object; ///< zeros and an empty name for anonymous memory
+};
+
+/// What a page fault comes to.
+enum class FaultOutcome : u8 {
+    Resolved,    ///< the access is possible now
+    NoArea,      ///< SIGSEGV, SEGV_MAPERR
+    NoAccess,    ///< SIGSEGV, SEGV_ACCERR
+    BusError,    ///< SIGBUS, BUS_ADRERR: beyond the end of the object
+    OutOfMemory, ///< no frame for it: the process cannot go on
+};
+
+/// What a futex in shared memory is known by: the same in every space. `object` is empty if the address is private.
+struct SharedKey {
+    Ref<MemoryObject> object;
+    u64 offset;
 };
 
 class AddressSpace : public RefCounted {
@@ -34,11 +51,36 @@ public:
     static Result<Ref<AddressSpace>> create();
     ~AddressSpace();
 
-    /// Adds an anonymous area of zeros; pages come at the first touch. `hint` is used if free (or, with
-    /// Placement::Fixed, whatever was there is unmapped first). Returns the address. Errors: Inval (range, alignment,
-    /// over a pinned area), NoMem (no gap, limit).
-    enum class Placement : u8 { Anywhere, Fixed, FixedNoReplace };
+    /// A copy for a child process: private pages are copied at the first write of either side, shared ones stay shared.
+    /// Pinned areas and the fastcall space are not inherited; the caller prepares the latter (Hooks::space_created).
+    /// Errno::NoMem.
+    Result<Ref<AddressSpace>> fork() EXCLUDES(lock_);
+
+    /// mmap(2): adds an area, whose pages come at the first touch; the address. Errors: Inval (alignment, over a pinned
+    /// area), NoMem (range, no gap, limit), Exist.
+    using Placement = tollgate::Placement;
+    Result<u64> map(const MapRequest& request) EXCLUDES(lock_);
+    /// The same for private zeros.
     Result<u64> map_anonymous(u64 hint, u64 length, Access access, AreaKind kind, Placement placement) EXCLUDES(lock_);
+    /// mremap(2) with its flags; `target` counts with MREMAP_FIXED.
+    Result<u64> remap(u64 address, u64 old_length, u64 new_length, u64 flags, u64 target) EXCLUDES(lock_);
+    /// madvise(2). Errors: Inval, NoMem (part is not mapped).
+    Result<void> advise(u64 address, u64 length, int advice) EXCLUDES(lock_);
+    /// mincore(2) for pages.size() pages: 1 for each that is in memory. Errno::NoMem if part is not mapped.
+    Result<void> residency(u64 address, std::span<u8> pages) EXCLUDES(lock_);
+    /// Errno::NoMem if a page in the range is not mapped: msync, mlock.
+    Result<void> check_mapped(u64 address, u64 length) EXCLUDES(lock_);
+    /// Brings in every page of the range that may be accessed (MAP_POPULATE, mlock). Errno::NoMem.
+    Result<void> populate(u64 address, u64 length) EXCLUDES(lock_);
+    /// The area at or above the address, for /proc/PID/maps. Errno::NoEnt behind the last.
+    Result<AreaInfo> area_after(u64 address) EXCLUDES(lock_);
+    /// The key of a futex word.
+    SharedKey shared_key(u64 address) EXCLUDES(lock_);
+    /// The first mmap goes below this; set by the loader (ASLR).
+    void set_map_top(u64 address) EXCLUDES(lock_);
+    /// RLIMIT_AS and RLIMIT_DATA in bytes; a child inherits them.
+    void set_limits(u64 address_space, u64 data) EXCLUDES(lock_);
+
     /// Maps these frames as a pinned area at an address of the kernel's choice. The frames stay the caller's as well.
     Result<u64> map_pinned(std::span<const Frame> frames, Access access) EXCLUDES(lock_);
     /// Takes a pinned area away again.
@@ -52,10 +94,9 @@ public:
     /// Where the heap begins; set by the loader.
     void set_break_start(u64 address) EXCLUDES(lock_);
 
-    /// Resolves a page fault at a user address: true if the access is now possible. May be called from the fault
-    /// handler only.
+    /// Resolves a page fault at a user address. May be called from the fault handler only.
     enum class FaultAccess : u8 { Read, Write, Execute };
-    bool handle_fault(u64 address, FaultAccess access) EXCLUDES(lock_);
+    FaultOutcome handle_fault(u64 address, FaultAccess access) EXCLUDES(lock_);
 
     /// Writes into the space without its being loaded (the loader). Populates pages. Errno::Fault, NoMem.
     Result<void> write_bytes(u64 address, const void* from, u64 size) EXCLUDES(lock_);
@@ -70,10 +111,15 @@ public:
     /// Whether user code could execute / write at the address, by the tables.
     bool user_executable(u64 address) EXCLUDES(lock_);
     u64 mapped_bytes() const { return mapped_bytes_; }
+    u64 resident_bytes() const { return resident_bytes_; }
 
     /// Makes this CPU use the space. Interrupts are off. Called by the scheduler only.
     void load();
     static void load_kernel_only();
+
+    u64 id() const { return id_; } ///< never used twice
+    /// For MemoryObject::drop_mappings().
+    void drop_object_pages(const MemoryObject& object, u64 first_page, u64 page_count) EXCLUDES(lock_);
 
     u64 kernel_root() const { return tables_.kernel_root.value(); }
 
@@ -101,7 +147,7 @@ private:
     Atomic<u64> cpus_{0};                             // bit n: CPU n has it loaded
     const u64 id_;
     u64 break_start_ GUARDED_BY(lock_) = 0, break_ GUARDED_BY(lock_) = 0;
-    u64 mapped_bytes_ = 0;
+    u64 mapped_bytes_ = 0, resident_bytes_ = 0;
 };
 
 } // namespace tollgate

@@ -16,6 +16,7 @@ enum class LockRank : u8 {
     FileTable,
     File,
     AddressSpace,
+    MemoryObject,
     Fastcall,
     Flexsc,
     FlexscPage,
