@@ -2,6 +2,7 @@
 // both languages.
 #include "api/fastcall.h"
 #include "api/numbers.h"
+#include "cpu/clock.h"
 #include "cpu/cpu.h"
 #include "cpu/layout.h"
 #include "cpu/segments.h"
@@ -60,6 +61,14 @@ void emit_offsets() {
     DEFINE(FASTCALL_ENTRIES, api::kFastcallEntries);
     DEFINE(SYS_FASTCALL, api::kSysFastcall);
     DEFINE(AP_TRAMPOLINE, kApTrampoline);
+    DEFINE(CLOCK_SEQUENCE, offsetof(ClockPage, sequence));
+    DEFINE(CLOCK_HAS_RDPID, offsetof(ClockPage, has_rdpid));
+    DEFINE(CLOCK_MULTIPLIER, offsetof(ClockPage, multiplier));
+    DEFINE(CLOCK_BASES, offsetof(ClockPage, clocks));
+    DEFINE(CLOCK_SHIFT, kClockShift);
+    DEFINE(CLOCK_SET, kTscClockSet);
+    DEFINE(CLOCK_COUNT, kTscClocks);
+    DEFINE(CLOCK_MONOTONIC, kClockMonotonic);
     DEFINE(BOOT_PROTOCOL_PVH, static_cast<int>(BootProtocol::Pvh));
     DEFINE(BOOT_PROTOCOL_MULTIBOOT2, static_cast<int>(BootProtocol::Multiboot2));
 }

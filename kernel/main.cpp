@@ -13,6 +13,7 @@
 #include "fs/vfs.h"
 #include "gate/fastcall/device.h"
 #include "gate/flexsc/flexsc.h"
+#include "gate/vdso/vdso.h"
 #include "machine_file.h"
 #include "mem/page_table.h"
 #include "options.h"
@@ -116,6 +117,7 @@ void connect_layers() {
     set_return_hooks({.reschedule = sched::yield, .thread_work = task::thread_work, .bad_frame = kill_for_bad_frame});
     AddressSpace::set_destroyed_hook(fastcall::space_destroyed);
     task::set_hooks({.space_created = fastcall::prepare_space,
+                     .map_vdso = vdso::map_into,
                      .process_exiting = flexsc::process_exiting,
                      .wake_futex = futex_wake_one});
     syscall_set_hooks({.flexsc_register = flexsc::register_pages,
@@ -207,6 +209,7 @@ extern "C" [[noreturn]] void kernel_main(BootProtocol protocol, u64 information)
                      .describe = describe_running});
     sched::set_roles(static_cast<unsigned>(options->flexsc_workers));
     require(fastcall::initialise(), "fastcall stacks");
+    require(vdso::initialise(), "the vDSO");
     machine_file_use(*options);
     build_file_tree();
     require(flexsc::start_workers(options->flexsc_spin_us), "FlexSC workers");

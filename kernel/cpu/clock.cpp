@@ -1,6 +1,7 @@
-// Both conversions are a multiplication by a fraction (32 and 28 bits behind the point): no division on the way.
+// Every conversion is a multiplication by a fraction: no division on the way.
 #include "cpu/clock.h"
 
+#include "cpu/features.h"
 #include "cpu/x86.h"
 #include "lib/assert.h"
 
@@ -9,28 +10,94 @@ namespace {
 
 __extension__ using u128 = unsigned __int128;
 
-// Written once before other CPUs start.
-constinit struct { u64 hz, base, ns_per_tick_32, ticks_per_ns_28, realtime_ns; } state{};
+constexpr unsigned kTicksShift = 59; // of ticks_per_ns: hz below 2^34
+constexpr u64 kBillion = 1'000'000'000;
+
+// Written by the boot processor before the others start; only the wall clocks' bases change later.
+constinit ClockPage page{};
+constinit ClockPage* published = nullptr;
+constinit struct { u64 hz, base, ticks_per_ns; } state{};
+
+/// high:low / divisor, where high < divisor.
+u64 divide(u64 high, u64 low, u64 divisor) {
+    ASSERT(high < divisor);
+    u64 quotient;
+    asm("divq %3" : "=a"(quotient), "+d"(high) : "0"(low), "rm"(divisor) : "cc");
+    return quotient;
+}
+
+void set_base(ClockPage& to, ClockBase wall) {
+    const u32 sequence = to.sequence.load(kRelaxed);
+    // Release, on x86 in any case: readers see the odd number before any base changes, and the even one after all have.
+    to.sequence.store(sequence + 1, kSeqCst);
+    to.clocks[kClockRealtime] = to.clocks[kClockRealtimeCoarse] = to.clocks[kClockTai] = wall;
+    to.sequence.store(sequence + 2, kRelease);
+}
 
 } // namespace
 
 void clock_initialise(u64 hz, u64 realtime_seconds) {
-    ASSERT(hz > 0);
+    ASSERT(hz >> kClockShift != 0 && hz >> 34 == 0);
     state.hz = hz;
-    ASSERT(hz >> 36 == 0);
-    state.ns_per_tick_32 = (u64{1'000'000'000} << 32) / hz;
-    state.ticks_per_ns_28 = (hz << 28) / 1'000'000'000;
+    state.ticks_per_ns = divide(hz >> (64 - kTicksShift), hz << kTicksShift, kBillion);
     state.base = x86::rdtsc();
-    state.realtime_ns = realtime_seconds * 1'000'000'000;
+    page.has_rdpid = cpu_features.rdpid;
+    page.multiplier = divide(u64{1} << kClockShift, 0, hz);
+    for (ClockBase& clock : page.clocks)
+        clock = {state.base, 0};
+    set_base(page, {state.base, static_cast<i64>(realtime_seconds)});
+}
+
+void clock_publish(ClockPage& to) {
+    to.has_rdpid = page.has_rdpid;
+    to.multiplier = page.multiplier;
+    for (unsigned n = 0; n < kTscClocks; ++n)
+        to.clocks[n] = page.clocks[n];
+    published = &to;
 }
 
 u64 clock_tsc_hz() { return state.hz; }
-u64 clock_monotonic_ns() { return static_cast<u64>(u128{x86::rdtsc() - state.base} * state.ns_per_tick_32 >> 32); }
-u64 clock_realtime_ns() { return state.realtime_ns + clock_monotonic_ns(); }
+
+ClockReading clock_read(int clock) {
+    for (;;) {
+        const u32 sequence = page.sequence.load(kAcquire) & ~1u;
+        const ClockBase base = page.clocks[clock];
+        // The TSC is read after everything that this thread has seen [SDM vol 2, RDTSC].
+        asm volatile("lfence" ::: "memory");
+        ClockReading time = clock_ticks_to_time(x86::rdtsc() - base.tick, page.multiplier);
+        time.seconds += base.seconds;
+        if (page.sequence.load(kRelaxed) == sequence) [[likely]]
+            return time;
+    }
+}
+
+u64 clock_monotonic_ns() { return clock_ticks_to_ns(x86::rdtsc() - state.base); }
+
+u64 clock_realtime_ns() {
+    const ClockReading time = clock_read(kClockRealtime);
+    return static_cast<u64>(time.seconds) * kBillion + time.nanoseconds;
+}
+
+void clock_set_realtime(i64 seconds, u64 nanoseconds) {
+    const ClockBase wall{x86::rdtsc() - clock_ns_to_ticks(nanoseconds), seconds};
+    set_base(page, wall);
+    if (published)
+        set_base(*published, wall);
+}
+
+u64 clock_ns_to_ticks(u64 ns) {
+    const u128 ticks = (u128{ns} * state.ticks_per_ns >> kTicksShift) + 1;
+    return ticks >> 64 ? ~u64{0} : static_cast<u64>(ticks);
+}
 
 u64 clock_ns_to_tsc(u64 ns) {
-    const u128 ticks = u128{ns} * state.ticks_per_ns_28 >> 28;
-    return ticks > ~u64{0} - state.base ? ~u64{0} : static_cast<u64>(ticks) + state.base;
+    const u64 ticks = clock_ns_to_ticks(ns);
+    return ticks > ~u64{0} - state.base ? ~u64{0} : ticks + state.base;
+}
+
+u64 clock_ticks_to_ns(u64 ticks) {
+    const ClockReading time = clock_ticks_to_time(ticks, page.multiplier);
+    return static_cast<u64>(time.seconds) * kBillion + time.nanoseconds;
 }
 
 void clock_delay_us(u64 microseconds) {

@@ -1,20 +1,73 @@
-// Time from the TSC: nanoseconds since boot, and wall time if the boot gave one. The frequency is measured once
-// (drivers/pit.cpp).
+// Time from the TSC: seconds and nanoseconds since boot, and wall time if the boot gave one. The frequency is measured
+// once (drivers/machine.cpp). What the arithmetic needs lies in one ClockPage, of which user code maps a copy: the vDSO
+// (gate/vdso) and the kernel compute the same from the same numbers.
 #pragma once
 
+#include "lib/atomic.h"
 #include "lib/types.h"
 
 namespace tollgate {
 
-/// `hz` > 0; `realtime_seconds` is the wall clock now.
+/// A clock as one point of it: at TSC value `tick` it showed `seconds`, and no fraction. So no offset is ever added and
+/// no carry can arise.
+struct ClockBase {
+    u64 tick;
+    i64 seconds;
+};
+
+/// [linux/time.h] Ids of the clocks that are computed from the TSC alone; they index ClockPage::clocks.
+inline constexpr int kClockRealtime = 0, kClockMonotonic = 1, kClockMonotonicRaw = 4, kClockRealtimeCoarse = 5,
+                     kClockMonotonicCoarse = 6, kClockBoottime = 7, kClockTai = 11;
+inline constexpr unsigned kTscClocks = 12;
+/// bit n: clock n is one of them.
+inline constexpr u32 kTscClockSet = 1 << kClockRealtime | 1 << kClockMonotonic | 1 << kClockMonotonicRaw |
+                                    1 << kClockRealtimeCoarse | 1 << kClockMonotonicCoarse | 1 << kClockBoottime |
+                                    1 << kClockTai;
+
+/// Seconds are ticks * multiplier >> (64 + kClockShift). The shift leaves room for any TSC above 4.2 MHz (Bochs') and
+/// an error below 0.1 microseconds in 100 years at 4 GHz.
+inline constexpr unsigned kClockShift = 22;
+
+struct ClockPage {
+    Atomic<u32> sequence; ///< odd while the rest changes; a reader whose values differ before and after reads again
+    u32 has_rdpid;        ///< the vDSO's getcpu may use RDPID
+    u64 multiplier;
+    ClockBase clocks[kTscClocks];
+};
+static_assert(sizeof(ClockPage) == 16 + 16 * kTscClocks);
+
+struct ClockReading {
+    i64 seconds;
+    u64 nanoseconds; ///< below 10^9
+};
+
+/// Ticks as seconds and nanoseconds.
+inline ClockReading clock_ticks_to_time(u64 ticks, u64 multiplier) {
+    __extension__ using u128 = unsigned __int128;
+    const u128 product = u128{ticks} * multiplier;
+    const u64 fraction = static_cast<u64>(product >> kClockShift);
+    return {static_cast<i64>(product >> (64 + kClockShift)), static_cast<u64>(u128{fraction} * 1'000'000'000 >> 64)};
+}
+
+/// `hz` >= 4.2 million; `realtime_seconds` is the wall clock now.
 void clock_initialise(u64 hz, u64 realtime_seconds);
+/// Keeps that page, which user code may read, equal to the kernel's own from now on.
+void clock_publish(ClockPage& page);
 u64 clock_tsc_hz();
+/// `clock` is in kTscClockSet.
+ClockReading clock_read(int clock);
 /// Nanoseconds since clock_initialise().
 u64 clock_monotonic_ns();
 /// Nanoseconds since 1970.
 u64 clock_realtime_ns();
-/// The TSC value at that monotonic time; saturates.
+/// Sets the wall clocks; nanoseconds < 10^9. One caller at a time, with interrupts off: a reader that interrupted it
+/// would read for ever. Whoever sleeps until a wall time keeps the deadline computed before.
+void clock_set_realtime(i64 seconds, u64 nanoseconds);
+/// The TSC value at that monotonic time, rounded up, so that an alarm is never early; saturates.
 u64 clock_ns_to_tsc(u64 ns);
+/// Spans of time; ticks are rounded up and saturate.
+u64 clock_ns_to_ticks(u64 ns);
+u64 clock_ticks_to_ns(u64 ticks);
 /// Spins.
 void clock_delay_us(u64 microseconds);
 

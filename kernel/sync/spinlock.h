@@ -13,7 +13,6 @@ namespace tollgate {
 enum class LockRank : u8 {
     ProcessTable = 1,
     Process,
-    Signals,
     FileTable,
     File,
     AddressSpace,

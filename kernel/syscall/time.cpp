@@ -11,8 +11,7 @@ Timespec to_timespec(u64 ns) {
     return {static_cast<i64>(ns / kNanosecondsPerSecond), static_cast<i64>(ns % kNanosecondsPerSecond)};
 }
 
-bool is_wall_clock(int clock) { return clock == kClockRealtime || clock == kClockRealtimeCoarse; }
-bool is_clock(int clock) { return clock >= kClockRealtime && clock <= kClockBoottime; }
+bool is_clock(int clock) { return clock >= 0 && clock < static_cast<int>(kTscClocks) && (kTscClockSet >> clock & 1); }
 
 /// Sleeps; an interrupted relative sleep tells what is left.
 Result<u64> sleep(Deadline deadline, UserPtr<Timespec> remaining) {
@@ -48,7 +47,8 @@ Deadline deadline_at(u64 ns, bool wall_clock) {
 Result<u64> sys_clock_gettime(Caller&, int clock, UserPtr<Timespec> to) {
     if (!is_clock(clock))
         return fail(Errno::Inval);
-    TRY(copy_to_user(to, to_timespec(is_wall_clock(clock) ? clock_realtime_ns() : clock_monotonic_ns())));
+    const ClockReading time = clock_read(clock);
+    TRY(copy_to_user(to, Timespec{time.seconds, static_cast<i64>(time.nanoseconds)}));
     return 0;
 }
 

@@ -8,9 +8,6 @@ namespace tollgate {
 
 inline constexpr u64 kNanosecondsPerSecond = 1'000'000'000;
 
-// [linux/time.h]
-inline constexpr int kClockRealtime = 0, kClockMonotonic = 1, kClockRealtimeCoarse = 5, kClockBoottime = 7;
-
 /// Errno::Inval if it is negative or not normalised; saturates at kNoDeadline.
 Result<u64> to_nanoseconds(const Timespec& time);
 /// That long from now.

@@ -53,7 +53,8 @@ Result<Ref<Process>> make_vfork_child(Process& parent) {
     const Ref<FileTable> files = parent.files();
     Ref<Process> child = TRY(Process::create(parent.name(), &parent, parent.space(), TRY(files->clone())));
     child->executable_ = parent.executable_;
-    copy_signal_actions(*child, parent);
+    for (int i = 0; i < kSignals; ++i)
+        child->signal_actions_[i] = parent.signal_actions_[i];
     TaskAccess::begin_vfork(*child);
     return child;
 }
@@ -62,7 +63,7 @@ Result<void> start_child(Caller& caller, Ref<Process> process, i32 id, const Clo
     const TrapFrame frame = child_frame(caller.thread->user_frame(), arguments.stack);
     Ref<UserThread> child = TRY(make_thread(std::move(process), frame, id));
     inherit_registers(*child->thread, arguments);
-    inherit_signals(*child, *caller.owner, child->process.get() == caller.process ? Inherit::Thread : Inherit::Process);
+    child->signal_mask = caller.owner->signal_mask;
     if (arguments.flags & kCloneChildClearTid)
         child->clear_child_tid = arguments.child_tid;
     if (const u64 cpus = sched::affinity(*caller.thread); cpus != ~u64{0})

@@ -64,11 +64,11 @@ Result<Program> load_program(const File& file, StringView path, const ExecString
     for (const ElfSegment& segment : image.segments())
         TRY(map_segment(*program.space, segment, bias, bytes));
     program.space->set_break_start(*end);
-    const StackContents contents{
-        .path = path,
-        .entry = program.entry,
+    const auto map_vdso = TaskAccess::hooks().map_vdso;
+    const StackContents contents {
+        .path = path, .entry = program.entry,
         .program_headers = image.program_headers != 0 ? bias + image.program_headers : 0,
-        .program_header_count = image.program_header_count,
+        .program_header_count = image.program_header_count, .vdso = map_vdso ? TRY(map_vdso(*program.space)) : 0,
     };
     program.stack_pointer = TRY(build_stack(*program.space, strings, contents));
     if (const auto created = TaskAccess::hooks().space_created)

@@ -32,6 +32,7 @@ enum class Aux : u64 {
     Random = 25,
     Hwcap2 = 26,
     ExecFn = 31,
+    SysInfoHeader = 33,
     MinSigStackSize = 51,
 };
 
@@ -130,10 +131,12 @@ Result<void> put_auxiliary_vector(WordWriter& words, const StackContents& conten
     TRY(words.put(Aux::Secure, 0));
     TRY(words.put(Aux::Random, at.random));
     TRY(words.put(Aux::ExecFn, at.path));
+    if (contents.vdso != 0)
+        TRY(words.put(Aux::SysInfoHeader, contents.vdso));
     TRY(words.put(Aux::MinSigStackSize, minimum_signal_stack()));
     return words.put(Aux::Null, 0);
 }
-constexpr u64 kMaxAuxEntries = 20;
+constexpr u64 kMaxAuxEntries = 21;
 
 /// `count` pointers to the strings from `offset` on, and a null pointer; the offset behind the last string.
 Result<u64> put_pointers(WordWriter& words, const ExecStrings& strings, u64 base, u64 offset, u64 count) {

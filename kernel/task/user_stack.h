@@ -21,6 +21,7 @@ struct StackContents {
     u64 entry;           ///< AT_ENTRY
     u64 program_headers; ///< AT_PHDR, or 0
     u64 program_header_count;
+    u64 vdso; ///< AT_SYSINFO_EHDR, or 0
 };
 
 /// Maps the stack and fills it. The initial stack pointer, or NoMem.

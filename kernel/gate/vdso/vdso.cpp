@@ -1,0 +1,43 @@
+// The same frames in every process, never written through a user mapping.
+#include "gate/vdso/vdso.h"
+
+#include "cpu/clock.h"
+#include "lib/bits.h"
+#include "lib/memory.h"
+#include "mem/address_space.h"
+
+namespace tollgate::vdso {
+namespace {
+
+extern "C" const u8 vdso_image[], vdso_image_end[];
+
+constexpr u64 kMostPages = 4;
+// global: the pages belong to no process; written once at boot. The clock page comes first.
+constinit PhysAddr pages[kMostPages] = {};
+constinit u64 page_count = 0;
+
+} // namespace
+
+Result<void> initialise() {
+    const u64 size = static_cast<u64>(vdso_image_end - vdso_image);
+    ASSERT(size <= (kMostPages - 1) * kPageSize);
+    page_count = 1 + align_up(size, kPageSize) / kPageSize;
+    for (u64 n = 0; n < page_count; ++n)
+        pages[n] = TRY(Frame::allocate())
+    .leak();
+    for (u64 done = 0; done < size; done += kPageSize)
+        memcpy(direct(pages[1 + done / kPageSize]), vdso_image + done,
+               size - done < kPageSize ? size - done : kPageSize);
+    clock_publish(*direct<ClockPage>(pages[0]));
+    return {};
+}
+
+Result<u64> map_into(AddressSpace& space) {
+    Frame frames[kMostPages];
+    for (u64 n = 0; n < page_count; ++n)
+        frames[n] = Frame::from(pages[n]);
+    return TRY(space.map_pinned({frames, page_count}, Access::ReadExecute))
+    +kPageSize;
+}
+
+} // namespace tollgate::vdso

@@ -1,0 +1,20 @@
+// The vDSO gate: calls that user code answers to itself, in code that the kernel lends it. code.S is that code, image.S
+// carries it, and here it is mapped into every process.
+#pragma once
+
+#include "lib/result.h"
+#include "lib/types.h"
+
+namespace tollgate {
+class AddressSpace;
+}
+
+namespace tollgate::vdso {
+
+/// Makes the pages that all processes share. Boot, after clock_initialise(). Errno::NoMem.
+Result<void> initialise();
+/// Maps the clock page (read-only) and the code (read and execute) behind it; the address of the code's ELF header,
+/// for AT_SYSINFO_EHDR. Errno::NoMem.
+Result<u64> map_into(AddressSpace& space);
+
+} // namespace tollgate::vdso
