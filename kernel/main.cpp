@@ -4,10 +4,12 @@
 #include "cpu/apic.h"
 #include "cpu/clock.h"
 #include "cpu/features.h"
+#include "cpu/interrupts.h"
 #include "cpu/traps.h"
 #include "cpu/user_return.h"
 #include "debug/log.h"
 #include "debug/panic.h"
+#include "drivers/ioapic.h"
 #include "drivers/machine.h"
 #include "drivers/serial.h"
 #include "fs/vfs.h"
@@ -140,6 +142,32 @@ void build_file_tree() {
     require(fs::add_device("fastcall-examples", fastcall::open_examples), "/dev/fastcall-examples");
 }
 
+// ---- the console's keyboard ----
+
+/// Without an I/O APIC, or a vector that is free, somebody has to ask the port.
+void poll_console(void*) {
+    constexpr u64 kIntervalNs = 10'000'000;
+    x86::sti();
+    for (;;) {
+        (void)sched::sleep_until(clock_monotonic_ns() + kIntervalNs);
+        InterruptGuard interrupts; // as the receiver expects
+        serial::receive();
+    }
+}
+
+void start_console_input() {
+    if (!serial::present())
+        return;
+    serial::set_receiver({.bytes = [](StringView x) { log("got {}", x); }, .on_break = [] {}});
+    const u8 vector = claim_vector(serial::receive, "serial");
+    if (vector != 0 && ioapic::route_isa(serial::kIsaInterrupt, vector, cpu_by_number(0).apic_id))
+        return serial::enable_interrupt();
+    log("no interrupt for the serial port: it is polled");
+    const Result<Ref<Thread>> poller = Thread::create("serial", poll_console, nullptr);
+    require(poller, "the serial port's thread");
+    sched::start(**poller);
+}
+
 // ---- the first program ----
 
 Result<Ref<FileTable>> console_files() {
@@ -204,6 +232,7 @@ extern "C" [[noreturn]] void kernel_main(BootProtocol protocol, u64 information)
     connect_layers();
     bring_up_boot_cpu(acpi);
     bring_up_others(acpi);
+    ioapic::initialise(acpi);
     set_panic_hooks({.stop_others = stop_others,
                      .end = [] { machine::end(machine::Verdict::Panic); },
                      .describe = describe_running});
@@ -212,6 +241,7 @@ extern "C" [[noreturn]] void kernel_main(BootProtocol protocol, u64 information)
     require(vdso::initialise(), "the vDSO");
     machine_file_use(*options);
     build_file_tree();
+    start_console_input();
     require(flexsc::start_workers(options->flexsc_spin_us), "FlexSC workers");
     log("{} CPUs ({} workers), {} MiB free, pti={}, TSC {} MHz", cpu_count(), sched::worker_count(),
         frames::free_count() >> 8, options->pti ? "on" : "off", clock_tsc_hz() / 1'000'000);

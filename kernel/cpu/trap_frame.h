@@ -36,6 +36,9 @@ inline constexpr u8 kVectorDe = 0, kVectorDb = 1, kVectorNmi = 2, kVectorBp = 3,
 inline constexpr u8 kVectorNm = 7, kVectorDf = 8, kVectorTs = 10, kVectorNp = 11, kVectorSs = 12, kVectorGp = 13;
 inline constexpr u8 kVectorPf = 14, kVectorMf = 16, kVectorAc = 17, kVectorMc = 18, kVectorXm = 19;
 // Ours
+/// [first, end) are handed out to devices: cpu/interrupts.h. 0x20 to 0x2f are where the masked 8259 pair would
+/// deliver.
+inline constexpr u8 kVectorDeviceFirst = 0x30, kVectorDeviceEnd = 0x40;
 inline constexpr u8 kVectorInt80 = 0x80;
 inline constexpr u8 kVectorTimer = 0xf0, kVectorReschedule = 0xf1, kVectorTlb = 0xf2;
 inline constexpr u8 kVectorSpurious = 0xff;

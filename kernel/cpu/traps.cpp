@@ -3,6 +3,7 @@
 
 #include "cpu/apic.h"
 #include "cpu/cpu.h"
+#include "cpu/interrupts.h"
 #include "cpu/layout.h"
 #include "cpu/tlb.h"
 #include "cpu/user_copy.h"
@@ -32,6 +33,10 @@ void handle_interrupt(u64 vector) {
         tlb_service();
         return;
     default:
+        if (run_vector(vector)) { // acknowledged after the device is quiet, or a level-triggered one would come again
+            apic::end_of_interrupt();
+            return;
+        }
         // 8259 leftovers and whatever a broken device raises: counted, acknowledged only if the APIC delivered it as an
         // interrupt
         ++cpu.counters.spurious;
