@@ -12,6 +12,7 @@
 #include "drivers/ioapic.h"
 #include "drivers/machine.h"
 #include "drivers/serial.h"
+#include "fs/console.h"
 #include "fs/vfs.h"
 #include "gate/fastcall/device.h"
 #include "gate/flexsc/flexsc.h"
@@ -158,7 +159,7 @@ void poll_console(void*) {
 void start_console_input() {
     if (!serial::present())
         return;
-    serial::set_receiver({.bytes = [](StringView x) { log("got {}", x); }, .on_break = [] {}});
+    serial::set_receiver({.bytes = fs::console_received, .on_break = fs::console_break});
     const u8 vector = claim_vector(serial::receive, "serial");
     if (vector != 0 && ioapic::route_isa(serial::kIsaInterrupt, vector, cpu_by_number(0).apic_id))
         return serial::enable_interrupt();
@@ -215,7 +216,7 @@ void main_thread(void*) {
 
 extern "C" [[noreturn]] void kernel_main(BootProtocol protocol, u64 information) {
     serial::initialise();
-    log_set_console(serial::write);
+    log_set_console(serial::write, serial::write_raw);
     set_panic_hooks(
         {.stop_others = nullptr, .end = [] { machine::end(machine::Verdict::Panic); }, .describe = nullptr});
     cpu_detect();

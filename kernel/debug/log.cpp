@@ -7,7 +7,7 @@
 namespace tollgate {
 namespace {
 
-constinit ConsoleWriter console = nullptr;
+constinit ConsoleWriter console = nullptr, raw_console = nullptr;
 constinit Spinlock lock{LockRank::Log};
 constinit bool at_line_start GUARDED_BY(lock) = true;
 
@@ -20,7 +20,18 @@ void write_locked(StringView text) REQUIRES(lock) {
 
 } // namespace
 
-void log_set_console(ConsoleWriter writer) { console = writer; }
+void log_set_console(ConsoleWriter text, ConsoleWriter raw) {
+    console = text;
+    raw_console = raw;
+}
+
+void console_write_raw(StringView bytes) {
+    Guard guard{lock};
+    if (bytes.empty() || raw_console == nullptr)
+        return;
+    raw_console(bytes);
+    at_line_start = bytes[bytes.size() - 1] == '\n';
+}
 
 void console_write(StringView text) {
     Guard guard{lock};

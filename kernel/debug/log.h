@@ -8,10 +8,13 @@ namespace tollgate {
 
 /// Where log text goes; set by main.cpp before anything is logged. Must not sleep or log.
 using ConsoleWriter = void (*)(StringView);
-void log_set_console(ConsoleWriter writer);
+/// `text` turns newlines into what the line needs, `raw` does not.
+void log_set_console(ConsoleWriter text, ConsoleWriter raw);
 
 /// The raw console: user programs' output. One call's text is not torn by another CPU's.
 void console_write(StringView text);
+/// Bytes that a terminal has processed.
+void console_write_raw(StringView bytes);
 /// Without the lock: for panics.
 void console_write_unlocked(StringView text);
 

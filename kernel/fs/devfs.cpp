@@ -1,5 +1,5 @@
 // The devices in /dev: null, zero, full, random, urandom, tty, console, debugcon, and those that the gates add.
-#include "debug/log.h"
+#include "fs/console.h"
 #include "fs/random.h"
 #include "fs/vfs.h"
 
@@ -13,7 +13,7 @@ constinit TextWriter debug_console = nullptr; // global: one port; set once at b
 constexpr u64 kPiece = 256;
 
 // Linux' numbers [Documentation/admin-guide/devices.txt]
-constexpr u32 kMemoryMajor = 1, kTtyMajor = 5, kMiscMajor = 10;
+constexpr u32 kMemoryMajor = 1, kMiscMajor = 10;
 
 template <u32 Major, u32 Minor>
 class Device : public File {
@@ -83,34 +83,10 @@ Result<u64> write_pieces(IoBuffer& buffer, Write write_text) {
     return done;
 }
 
-// [asm-generic/ioctls.h, asm-generic/termbits.h]
-constexpr u32 kGetTermios = 0x5401, kSetTermios = 0x5402, kSetTermiosFlush = 0x5404, kGetWindowSize = 0x5413;
-struct Termios {
-    u32 input = 0, output = 05, control = 0277,
-        local = 0; // OPOST | ONLCR; 38400 baud, 8 bits; nothing is edited or echoed
-    u8 line = 0, characters[19] = {};
-};
-static_assert(sizeof(Termios) == 36);
-struct WindowSize {
-    u16 rows = 25, columns = 80, width = 0, height = 0;
-};
-
-/// The console, as /dev/console and /dev/tty. There is no input yet: it reads as at its end.
-template <u32 Minor>
-class ConsoleDevice final : public Device<kTtyMajor, Minor> {
-public:
-    Result<u64> read(IoBuffer&, u64, u32) override { return 0; }
-    Result<u64> write(IoBuffer& buffer, u64, u32) override { return write_pieces(buffer, console_write); }
-    Result<u64> control(Caller&, u32 request, u64 argument) override {
-        if (request == kGetTermios)
-            TRY(copy_to_user(UserPtr<Termios>(argument), Termios{}));
-        else if (request == kGetWindowSize)
-            TRY(copy_to_user(UserPtr<WindowSize>(argument), WindowSize{}));
-        else if (request < kSetTermios || request > kSetTermiosFlush)
-            return fail(Errno::NoTty);
-        return 0;
-    }
-};
+template <u32 Major, u32 Minor>
+Result<Ref<File>> open_console(u32 flags) {
+    return console().open_as(running_caller(), flags, Major, Minor);
+}
 
 class DebugDevice final : public Device<kMiscMajor, 200> {
 public:
@@ -173,8 +149,10 @@ Result<void> add_devices(Directory& dev) {
     TRY(add_own<FullDevice>(dev, "full"));
     TRY(add_own<RandomDevice<8>>(dev, "random"));
     TRY(add_own<RandomDevice<9>>(dev, "urandom"));
-    TRY(add_own<ConsoleDevice<0>>(dev, "tty"));
-    TRY(add_own<ConsoleDevice<1>>(dev, "console"));
+    TRY(make_console());
+    TRY(add_device_to(dev, "tty", open_console<kTtyMajor, kTtyMinor>, kTtyMajor, kTtyMinor));
+    TRY(add_device_to(dev, "console", open_console<kTtyMajor, kConsoleMinor>, kTtyMajor, kConsoleMinor));
+    TRY(add_device_to(dev, "ttyS0", open_console<kSerialMajor, kSerialMinor>, kSerialMajor, kSerialMinor));
     return add_own<DebugDevice>(dev, "debugcon");
 }
 

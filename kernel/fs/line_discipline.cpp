@@ -304,6 +304,15 @@ LineDiscipline::Piece LineDiscipline::read(char* to, u64 size) {
     return piece;
 }
 
+u64 LineDiscipline::waiting() const {
+    if (!canonical())
+        return head_ - tail_;
+    u64 count = 0;
+    for (u32 n = tail_; n != line_end_; ++n)
+        count += marks_[n & kMask] == kFileEnd ? 0 : 1;
+    return count;
+}
+
 // ---- output ----
 
 void LineDiscipline::write(StringView text, Sink& to) {

@@ -52,7 +52,7 @@ public:
     /// Moves up to `size` bytes out; no more than what is left of a line in canonical mode.
     Piece read(char* to, u64 size);
     /// FIONREAD.
-    u64 waiting() const { return canonical() ? line_end_ - tail_ : head_ - tail_; }
+    u64 waiting() const;
     void flush_input();
 
     // ---- from the writer ----

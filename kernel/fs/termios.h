@@ -71,9 +71,13 @@ inline constexpr u32 kTcGets = 0x5401, kTcSets = 0x5402, kTcSetsW = 0x5403, kTcS
                      kTiocSetTerminal = 0x540e, kTiocGetGroup = 0x540f, kTiocSetGroup = 0x5410, kTiocOutQ = 0x5411,
                      kTiocInject = 0x5412, kTiocGetWindow = 0x5413, kTiocSetWindow = 0x5414, kTiocModemGet = 0x5415,
                      kFionRead = 0x541b, kTiocPacket = 0x5420, kFionBio = 0x5421, kTiocNoTerminal = 0x5422,
-                     kTcSendBreakTime = 0x5425, kTiocGetSession = 0x5429;
+                     kTcSendBreakTime = 0x5425, kTiocGetSession = 0x5429, kTiocSetLine = 0x5423, kTiocGetLine = 0x5424;
 inline constexpr u32 kTcGets2 = 0x802c542a, kTcSets2 = 0x402c542b, kTcSetsW2 = 0x402c542c, kTcSetsF2 = 0x402c542d,
                      kTiocGetPtyNumber = 0x80045430, kTiocSetPtyLock = 0x40045431, kTiocGetPtyLock = 0x80045439,
                      kTiocGetPtyPeer = 0x5441;
+
+// Device numbers [Linux: Documentation/admin-guide/devices.txt]
+inline constexpr u32 kSerialMajor = 4, kTtyMajor = 5, kPtyMajor = 136;
+inline constexpr u32 kTtyMinor = 0, kConsoleMinor = 1, kPtmxMinor = 2, kSerialMinor = 64;
 
 } // namespace tollgate::fs

@@ -22,6 +22,7 @@ enum class LockRank : u8 {
     FlexscPage,
     KernelSpace,
     Futex,
+    Terminal,
     WaitQueue,
     Watcher, ///< the wait queue of somebody who watches other queues
     RunQueue,
