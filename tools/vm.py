@@ -66,7 +66,10 @@ def guest_from(options: argparse.Namespace) -> Guest:
     if initrd is None and not options.no_initrd:
         initrd = default_archive(options.kernel)
     boot = options.boot or ("iso" if options.accel == "bochs" else "pvh")
-    guest = Guest(options.kernel, initrd, options.append, options.machine, options.accel, options.smp, boot, options.mem,
+    append = options.append
+    if options.accel == "icount" and "accel=" not in append:
+        append = f"accel=icount {append}".strip()  # or the guest would not know that its ticks are instructions
+    guest = Guest(options.kernel, initrd, append, options.machine, options.accel, options.smp, boot, options.mem,
                   options.timeout, options.gdb, options.interactive, options.results, options.faults, options.cpu,
                   options.qemu_arg)
     guest.check()

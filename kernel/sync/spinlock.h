@@ -13,6 +13,7 @@ namespace tollgate {
 enum class LockRank : u8 {
     ProcessTable = 1,
     Process,
+    Signals,
     FileTable,
     File,
     AddressSpace,

@@ -36,14 +36,6 @@ struct SystemInfo { // [linux/sysinfo.h]
     u32 unit, pad2;
 };
 static_assert(sizeof(SystemInfo) == 112);
-struct SignalStack {
-    u64 address;
-    i32 flags;
-    u32 pad;
-    u64 size;
-}; // [asm/signal.h, stack_t]
-static_assert(sizeof(SignalStack) == 24);
-
 inline constexpr i32 kAtCurrentDirectory = -100; // [linux/fcntl.h]
 inline constexpr u32 kAtKeepLink = 0x100, kAtNoAutomount = 0x800, kAtEmptyPath = 0x1000;
 

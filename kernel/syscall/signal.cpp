@@ -22,7 +22,7 @@ Result<u64> send(Process& to, int signal) {
         return fail(Errno::Inval);
     if (signal == 0)
         return 0;
-    const u64 handler = bit(signal) & kUnstoppable ? kDefaultAction : to.signal_actions_[signal - 1].handler;
+    const u64 handler = bit(signal) & kUnstoppable ? kDefaultAction : to.signals.actions[signal - 1].handler;
     if (handler == kIgnore)
         return 0;
     if (handler != kDefaultAction || (bit(signal) & kStops))
@@ -56,7 +56,7 @@ Result<u64> sys_rt_sigaction(Caller& caller, int signal, UserPtr<const SignalAct
                              u64 size) {
     if (size != kMaskSize || signal < 1 || signal > kSignals)
         return fail(Errno::Inval);
-    SignalAction& stored = caller.process->signal_actions_[signal - 1];
+    SignalAction& stored = caller.process->signals.actions[signal - 1];
     const SignalAction before = stored;
     if (!action.is_null()) {
         if (bit(signal) & kUnstoppable)
@@ -72,8 +72,8 @@ Result<u64> sys_rt_sigprocmask(Caller& caller, int how, UserPtr<const u64> mask,
     constexpr int kBlock = 0, kUnblock = 1, kSet = 2;
     if (size != kMaskSize)
         return fail(Errno::Inval);
-    u64& stored = caller.owner->signal_mask;
-    const u64 before = stored;
+    auto& stored = caller.owner->signals.mask;
+    const u64 before = stored.load(kRelaxed);
     if (!mask.is_null()) {
         const u64 given = TRY(copy_from_user(mask))
         &~kUnstoppable;

@@ -53,8 +53,7 @@ Result<Ref<Process>> make_vfork_child(Process& parent) {
     const Ref<FileTable> files = parent.files();
     Ref<Process> child = TRY(Process::create(parent.name(), &parent, parent.space(), TRY(files->clone())));
     child->executable_ = parent.executable_;
-    for (int i = 0; i < kSignals; ++i)
-        child->signal_actions_[i] = parent.signal_actions_[i];
+    copy_signal_actions(*child, parent);
     TaskAccess::begin_vfork(*child);
     return child;
 }
@@ -63,7 +62,7 @@ Result<void> start_child(Caller& caller, Ref<Process> process, i32 id, const Clo
     const TrapFrame frame = child_frame(caller.thread->user_frame(), arguments.stack);
     Ref<UserThread> child = TRY(make_thread(std::move(process), frame, id));
     inherit_registers(*child->thread, arguments);
-    child->signal_mask = caller.owner->signal_mask;
+    inherit_signals(*child, *caller.owner, child->process.get() == caller.process ? Inherit::Thread : Inherit::Process);
     if (arguments.flags & kCloneChildClearTid)
         child->clear_child_tid = arguments.child_tid;
     if (const u64 cpus = sched::affinity(*caller.thread); cpus != ~u64{0})

@@ -31,14 +31,6 @@ void reset_registers(Thread& thread) {
     reset_live_fpu(thread);
 }
 
-/// Handlers are gone with the old program; what it ignored stays ignored [man 2 execve].
-void reset_signal_actions(Process& process) {
-    constexpr u64 kIgnore = 1;
-    for (SignalAction& action : process.signal_actions_)
-        if (action.handler != kIgnore)
-            action = {};
-}
-
 /// From here on there is no way back: the thread moves into the new space and the old one loses a user.
 void change_program(Caller& caller, Program program, StringView path) {
     Process& process = *caller.process;
@@ -51,7 +43,7 @@ void change_program(Caller& caller, Program program, StringView path) {
     caller.thread_id = process.id();
     caller.owner->clear_child_tid = 0;
     set_names(process, path);
-    reset_signal_actions(process);
+    reset_signals_for_exec(*caller.owner);
     reset_registers(*caller.thread);
     caller.thread->user_frame() = first_frame(program.entry, program.stack_pointer);
     TaskAccess::end_vfork(process);

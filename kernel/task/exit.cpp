@@ -68,15 +68,10 @@ void exit_process(Caller& caller, int wait_status) {
 
 void kill_process(Process& process, int wait_status) { process_table.end(process, wait_status); }
 
-void thread_work(TrapFrame&) {
-    if (sched::current().is_killed())
-        end_killed_thread();
-}
-
 void end_killed_thread() {
     UserThread* const thread = current_user_thread();
     ASSERT(thread != nullptr);
-    end_thread(*thread, killed_by(kSigKill));
+    end_thread(*thread, killed_status(*thread->process));
 }
 
 namespace {

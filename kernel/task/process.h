@@ -6,6 +6,7 @@
 #include "sched/scheduler.h"
 #include "task/exec_strings.h"
 #include "task/file.h"
+#include "task/signal.h"
 
 namespace tollgate {
 
@@ -31,17 +32,9 @@ struct UserThread : RefCounted {
     Caller caller{};
     Ref<Process> process;
     u64 clear_child_tid = 0; ///< set_tid_address(2): zeroed and futex-woken at exit
-    u64 signal_mask = 0;
+    ThreadSignals signals;
     ListLink<UserThread> link;
 };
-
-/// What rt_sigaction(2) sets, in the kernel's layout [asm/signal.h, struct sigaction]. Remembered only: no signal is
-/// delivered yet.
-struct SignalAction {
-    u64 handler = 0, flags = 0, restorer = 0, mask = 0;
-};
-static_assert(sizeof(SignalAction) == 32);
-inline constexpr int kSignals = 64;
 
 class Process : public RefCounted {
 public:
@@ -60,10 +53,9 @@ public:
     unsigned thread_count() const { return thread_count_.load(kRelaxed); }
 
     FixedString<64> name_;
-    FixedString<256> executable_;           ///< path, for /proc/self/exe
-    SignalAction signal_actions_[kSignals]; ///< of signal n at n - 1; calls of one process that race tear an entry and
-                                            ///< harm only it
-    void* flexsc_state = nullptr;           ///< the FlexSC gate's; set once, taken away by Hooks::process_exiting
+    FixedString<256> executable_; ///< path, for /proc/self/exe
+    ProcessSignals signals;
+    void* flexsc_state = nullptr; ///< the FlexSC gate's; set once, taken away by Hooks::process_exiting
 
 private:
     friend class ProcessTable;
@@ -131,9 +123,10 @@ Result<i32> clone(Caller& caller, const CloneArguments& arguments);
 [[noreturn]] void exit_process(Caller& caller, int wait_status);
 /// Ends any process: marks it, kills its threads. `wait_status` as in wait4.
 void kill_process(Process& process, int wait_status);
-/// What a thread does about itself before it returns to user code: ends if it is being killed.
-void thread_work(TrapFrame& frame);
 [[noreturn]] void end_killed_thread();
+/// What a thread does about itself before it returns to user code: ends if it is being killed, stops, and delivers its
+/// signals, which edits the frame.
+void thread_work(TrapFrame& frame);
 /// A fault of the running user thread that nothing resolved: one line in the log, and the end of the process by that
 /// signal. `address` is what was touched, if the fault has an address. Runs on the thread's own kernel stack.
 [[noreturn]] void user_fault(const TrapFrame& frame, int signal, const char* why, u64 address = 0);

@@ -73,6 +73,7 @@ Result<void> ProcessTable::start(Ref<UserThread> thread) {
     process.threads_.push_back(started);
     process.thread_count_.store(static_cast<unsigned>(process.threads_.size()), kRelaxed);
     sched::start(*started.thread); // under the lock: a kill finds it either not listed or running
+    task::attach_signals(started);
     return {};
 }
 
@@ -98,6 +99,7 @@ bool ProcessTable::leave(UserThread& thread, int status) {
         end_locked(process, status, &thread);
         return true;
     }
+    task::detach_signals(thread);
     process.threads_.remove(thread);
     process.thread_count_.store(static_cast<unsigned>(process.threads_.size()), kRelease);
     process.threads_gone_.wake_all();
@@ -109,6 +111,7 @@ void ProcessTable::retire(UserThread& last) {
     List<Process, &Process::link_> orphans; // zombies that nobody will wait for
     {
         Guard guard{lock_};
+        task::detach_signals(last);
         process.threads_.remove(last);
         process.thread_count_.store(0, kRelaxed);
         const bool is_init = process.id_ == task::kInitId;
