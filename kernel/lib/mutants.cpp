@@ -32,7 +32,8 @@ Mutant mutant_by_name(StringView name) {
                   {"int_gate", Mutant::Int80Gate},
                   {"fpu_switch", Mutant::FpuSwitch},
                   {"fastcall_fault", Mutant::FastcallFault},
-                  {"umip", Mutant::Umip}};
+                  {"umip", Mutant::Umip},
+                  {"nproc_limit", Mutant::ProcessLimit}};
     for (const auto& entry : kNames)
         if (name == entry.name)
             return entry.mutant;

@@ -31,6 +31,7 @@ enum class Mutant : u8 {
     FpuSwitch,        ///< vector registers are not switched
     FastcallFault,    ///< a fault in a fastcall is taken for one in the kernel
     Umip,             ///< UMIP stays off
+    ProcessLimit,     ///< RLIMIT_NPROC is not looked at
 };
 
 #ifdef TOLLGATE_TESTS

@@ -20,10 +20,6 @@ struct IoVector {
     u64 base, length;
 }; // [linux/uio.h]
 static_assert(sizeof(IoVector) == 16);
-struct ResourceLimit {
-    u64 current, maximum;
-}; // [linux/resource.h]
-static_assert(sizeof(ResourceLimit) == 16);
 struct UnameText {
     char system[65], node[65], release[65], version[65], machine[65], domain[65];
 }; // [linux/utsname.h]

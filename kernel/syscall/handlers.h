@@ -4,6 +4,7 @@
 
 #include "syscall/abi.h"
 #include "syscall/hooks.h"
+#include "syscall/usage.h"
 #include "task/process.h"
 
 namespace tollgate {
@@ -58,7 +59,13 @@ Result<u64> sys_vfork(Caller&);
 Result<u64> sys_execve(Caller&, UserPtr<const char> path, UserPtr<const u64> arguments, UserPtr<const u64> environment);
 Result<u64> sys_exit(Caller&, int code);
 Result<u64> sys_exit_group(Caller&, int code);
-Result<u64> sys_wait4(Caller&, int id, UserPtr<int> status, int options, u64 usage);
+Result<u64> sys_wait4(Caller&, int id, UserPtr<int> status, u32 options, UserPtr<ResourceUsage> usage);
+Result<u64> sys_waitid(Caller&, u32 kind, int id, UserPtr<SignalInfo> info, u32 options, UserPtr<ResourceUsage> usage);
+Result<u64> sys_setpgid(Caller&, int id, int group);
+Result<u64> sys_getpgid(Caller&, int id);
+Result<u64> sys_getpgrp(Caller&);
+Result<u64> sys_setsid(Caller&);
+Result<u64> sys_getsid(Caller&, int id);
 Result<u64> sys_set_tid_address(Caller&, u64 address);
 Result<u64> sys_set_robust_list(Caller&, u64 head, u64 size);
 Result<u64> sys_rseq(Caller&);
@@ -77,6 +84,9 @@ Result<u64> sys_sysinfo(Caller&, UserPtr<SystemInfo> to);
 Result<u64> sys_getrlimit(Caller&, u32 resource, UserPtr<ResourceLimit> to);
 Result<u64> sys_prlimit64(Caller&, int id, u32 resource, UserPtr<const ResourceLimit> limit,
                           UserPtr<ResourceLimit> old);
+Result<u64> sys_setrlimit(Caller&, u32 resource, UserPtr<const ResourceLimit> from);
+Result<u64> sys_getrusage(Caller&, int who, UserPtr<ResourceUsage> to);
+Result<u64> sys_times(Caller&, UserPtr<ProcessTimes> to);
 Result<u64> sys_getrandom(Caller&, u64 buffer, u64 size, u32 flags);
 Result<u64> sys_arch_prctl(Caller&, int operation, u64 argument);
 Result<u64> sys_prctl(Caller&, int operation, u64 argument);

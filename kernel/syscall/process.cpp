@@ -44,23 +44,6 @@ Result<u64> sys_execve(Caller& caller, UserPtr<const char> path, UserPtr<const u
 Result<u64> sys_exit(Caller& caller, int code) { task::exit_thread(caller, code); }
 Result<u64> sys_exit_group(Caller& caller, int code) { task::exit_process(caller, task::exited(code)); }
 
-Result<u64> sys_wait4(Caller& caller, int id, UserPtr<int> status, int options, u64 usage) {
-    constexpr int kStopped = 2, kContinued = 8, kAllChildren = 0x40000000, kUsageSize = 144; // [linux/wait.h]
-    if (options & ~(task::kWaitNoHang | kStopped | kContinued | kAllChildren))
-        return fail(Errno::Inval);
-    // There are no process groups: id 0, the caller's group, means every child, and other groups have none.
-    if (id < -1)
-        return fail(Errno::Child);
-    const auto ended = TRY(task::wait_for_child(caller, id == 0 ? -1 : id, options & task::kWaitNoHang));
-    if (ended.id == 0)
-        return 0;
-    if (!status.is_null())
-        TRY(copy_to_user(status, ended.status));
-    if (usage != 0)
-        TRY(clear_user(usage, kUsageSize)); // nothing is accounted
-    return static_cast<u64>(ended.id);
-}
-
 Result<u64> sys_set_tid_address(Caller& caller, u64 address) {
     caller.owner->clear_child_tid = address;
     return static_cast<u64>(caller.thread_id);

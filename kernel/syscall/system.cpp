@@ -18,26 +18,6 @@ void set_text(char (&field)[Size], StringView text) {
     memcpy(field, text.data(), text.size());
 }
 
-// [asm-generic/resource.h]
-constexpr u32 kLimitData = 2, kLimitStack = 3, kLimitCore = 4, kLimitProcesses = 6, kLimitFiles = 7, kLimits = 16;
-constexpr u64 kInfinite = ~u64{0};
-
-/// The limits are facts of the kernel, the same for all; most things have none.
-constexpr ResourceLimit limit_of(u32 resource) {
-    switch (resource) {
-    case kLimitStack:
-        return {8 << 20, 8 << 20};
-    case kLimitFiles:
-        return {FileTable::kSize, FileTable::kSize};
-    case kLimitCore:
-        return {0, 0};
-    case kLimitData:
-    case kLimitProcesses:
-    default:
-        return {kInfinite, kInfinite};
-    }
-}
-
 /// 0 and the caller's own id; others' threads cannot be looked up.
 Result<void> check_own_thread(Caller& caller, int id) {
     if (id != 0 && id != caller.thread_id)
@@ -70,32 +50,6 @@ Result<u64> sys_sysinfo(Caller&, UserPtr<SystemInfo> to) {
     info.processes = 1;
     info.unit = 1;
     TRY(copy_to_user(to, info));
-    return 0;
-}
-
-Result<u64> sys_prlimit64(Caller& caller, int id, u32 resource, UserPtr<const ResourceLimit> limit,
-                          UserPtr<ResourceLimit> old) {
-    if (resource >= kLimits)
-        return fail(Errno::Inval);
-    if (id != 0 && id != caller.process->id())
-        return fail(Errno::Srch);
-    const ResourceLimit now = limit_of(resource);
-    if (!limit.is_null()) {
-        const ResourceLimit wanted = TRY(copy_from_user(limit));
-        if (wanted.current > wanted.maximum)
-            return fail(Errno::Inval);
-        if (wanted.current != now.current || wanted.maximum != now.maximum)
-            return fail(Errno::Perm);
-    }
-    if (!old.is_null())
-        TRY(copy_to_user(old, now));
-    return 0;
-}
-
-Result<u64> sys_getrlimit(Caller&, u32 resource, UserPtr<ResourceLimit> to) {
-    if (resource >= kLimits)
-        return fail(Errno::Inval);
-    TRY(copy_to_user(to, limit_of(resource)));
     return 0;
 }
 

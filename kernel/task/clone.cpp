@@ -52,8 +52,6 @@ void store_id(u64 address, i32 id) {
 Result<Ref<Process>> make_vfork_child(Process& parent) {
     const Ref<FileTable> files = parent.files();
     Ref<Process> child = TRY(Process::create(parent.name(), &parent, parent.space(), TRY(files->clone())));
-    child->executable_ = parent.executable_;
-    copy_signal_actions(*child, parent);
     TaskAccess::begin_vfork(*child);
     return child;
 }

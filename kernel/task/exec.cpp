@@ -40,7 +40,8 @@ void change_program(Caller& caller, Program program, StringView path) {
     caller.thread->set_space(program.space);
     TaskAccess::exchange_space(process, std::move(program.space)).reset();
     caller.files->close_on_exec();
-    caller.thread_id = process.id();
+    process_table.become_leader(*caller.owner);
+    TaskAccess::mark_executed(process);
     caller.owner->clear_child_tid = 0;
     set_names(process, path);
     reset_signals_for_exec(*caller.owner);

@@ -26,10 +26,23 @@ void detach_identity(Thread& thread) {
     this_cpu().caller = nullptr;
 }
 
+/// The session's leader goes: its terminal is free, and says so to those who use it.
+void end_session(Process& process) {
+    const Ref<Session> session = process.session();
+    const Ref<Terminal> terminal = session->terminal();
+    if (!terminal)
+        return;
+    session->set_terminal({});
+    terminal->session_ended();
+}
+
 /// Everything of the process that its last thread has to give back, in the order of who uses what.
 void dismantle(Process& process, Thread& thread) {
     if (const auto exiting = TaskAccess::hooks().process_exiting)
         exiting(process);
+    if (process.id() == process.session_id())
+        end_session(process);
+    TaskAccess::add_thread_usage(process, {.max_resident = process.usage().max_resident});
     TaskAccess::drop_files(process);
     thread.set_space({});
     TaskAccess::exchange_space(process, {}).reset();

@@ -1,6 +1,7 @@
-// Processes as objects: making them, what they hold, and waiting for children.
+// Processes as objects: making them, and what they hold.
 #include "task/process.h"
 
+#include "cpu/clock.h"
 #include "task/process_table.h"
 
 namespace tollgate {
@@ -13,17 +14,65 @@ constinit task::Hooks life_cycle_hooks{};
 } // namespace
 
 Result<Ref<Process>> Process::create(StringView name, Process* parent, Ref<AddressSpace> space, Ref<FileTable> files) {
+    if (parent)
+        TRY(process_table.check_room(*parent));
     Ref<Process> process = TRY(make_ref<Process>());
     process->id_ = process_table.allocate_id();
     process->name_.write(name);
-    process->parent_id_.store(parent ? parent->id() : 0, kRelaxed);
+    process->start_time_ns = clock_monotonic_ns();
+    Ref<Session> session = parent ? parent->session() : TRY(make_ref<Session>(process->id_));
     {
         Guard guard{process->lock_};
         process->space_ = std::move(space);
         process->files_ = std::move(files);
+        process->session_ = std::move(session);
     }
-    process_table.insert(*process);
+    if (parent)
+        process->inherit(*parent);
+    process_table.insert(*process, parent);
     return process;
+}
+
+void Process::inherit(const Process& parent) {
+    executable_ = parent.executable_;
+    credentials.copy_from(parent.credentials);
+    limits.copy_from(parent.limits);
+    personality.store(parent.personality.load(kRelaxed), kRelaxed);
+    dumpable.store(parent.dumpable.load(kRelaxed), kRelaxed);
+    no_new_privileges.store(parent.no_new_privileges.load(kRelaxed), kRelaxed);
+    nice.store(parent.nice.load(kRelaxed), kRelaxed);
+    task::copy_signal_actions(*this, parent);
+}
+
+Ref<Session> Process::session() const {
+    Guard guard{lock_};
+    return session_;
+}
+
+Usage Process::usage() const {
+    Usage sum;
+    {
+        Guard guard{lock_};
+        sum = ended_threads_;
+        if (space_ && space_->resident_bytes() > sum.max_resident)
+            sum.max_resident = space_->resident_bytes();
+    }
+    return sum;
+}
+
+Usage Process::children_usage() const {
+    Guard guard{lock_};
+    return children_usage_;
+}
+
+void TaskAccess::add_children_usage(Process& parent, const Usage& usage) {
+    Guard guard{parent.lock_};
+    parent.children_usage_ += usage;
+}
+
+void TaskAccess::add_thread_usage(Process& process, const Usage& usage) {
+    Guard guard{process.lock_};
+    process.ended_threads_ += usage;
 }
 
 Ref<AddressSpace> Process::space() const {
@@ -72,32 +121,14 @@ Ref<Process> find(i32 id) { return process_table.find(id); }
 Ref<Process> next_process(i32 after) { return process_table.next_after(after); }
 int wait_for_init() { return process_table.wait_for_init(); }
 
-Result<Waited> wait_for_child(Caller& caller, i32 id, int options) {
-    // [man 2 wait] WUNTRACED, WCONTINUED and the clone bits change nothing here: no process stops, and every child
-    // counts.
-    constexpr int kUntraced = 2, kContinued = 8;
-    constexpr u32 kNoThread = 1u << 29, kAll = 1u << 30, kClone = 1u << 31;
-    constexpr u32 kKnown = u32{kWaitNoHang | kUntraced | kContinued} | kNoThread | kAll | kClone;
-    if (static_cast<u32>(options) & ~kKnown)
-        return fail(Errno::Inval);
-    if (id < -1)
-        return fail(Errno::Child); // process groups: there is one, and it has no number
-    if (id == 0)
-        id = -1;
-    Process& parent = *caller.process;
-    for (;;) {
-        const u32 seen = TaskAccess::child_events(parent);
-        bool has_children = false;
-        const Ref<Process> ended = process_table.take_ended_child(parent, id, has_children);
-        if (ended)
-            return Waited{ended->id(), ProcessTable::exit_status(*ended)};
-        if (!has_children)
-            return fail(Errno::Child);
-        if (options & kWaitNoHang)
-            return Waited{0, 0};
-        TRY(TaskAccess::wait_for_child_event(parent, seen));
-    }
+Usage thread_usage(const UserThread&) { return {}; }
+Ref<UserThread> find_thread(i32 id) { return process_table.find_thread(id); }
+void for_each_process_erased(void (*f)(void*, Process&), void* context) { process_table.for_each(f, context); }
+void for_each_thread_erased(Process& process, void (*f)(void*, UserThread&), void* context) {
+    process_table.for_each_thread(process, f, context);
 }
+
+void child_changed(Process& process, const SignalInfo* info) { process_table.child_changed(process, info); }
 
 } // namespace task
 } // namespace tollgate

@@ -4,15 +4,31 @@
 
 #include "lib/fixed_string.h"
 #include "sched/scheduler.h"
+#include "task/credentials.h"
 #include "task/exec_strings.h"
 #include "task/file.h"
+#include "task/limits.h"
+#include "task/session.h"
 #include "task/signal.h"
+#include "task/usage.h"
 
 namespace tollgate {
 
 class Process;
 class ProcessTable;
 struct UserThread;
+
+/// What a child is waited for with [man 2 waitid].
+struct WaitFor {
+    enum class Who : u8 { Any, Id, Group };
+    Who who = Who::Any;
+    i32 id = 0; ///< of the child or the group
+    bool exited = true, stopped = false, continued = false;
+    bool take = true;             ///< false: WNOWAIT, the child stays as it is
+    bool may_not_wait = false;    ///< WNOHANG
+    bool clones_only = false;     ///< __WCLONE: only children whose end is told by another signal than SIGCHLD
+    bool any_exit_signal = false; ///< __WALL
+};
 
 /// What a system call acts for, whatever gate it came through. Lives in UserThread; whoever keeps a reference beyond
 /// the call keeps a Ref<UserThread> too.
@@ -32,8 +48,10 @@ struct UserThread : RefCounted {
     Caller caller{};
     Ref<Process> process;
     u64 clear_child_tid = 0; ///< set_tid_address(2): zeroed and futex-woken at exit
+    FixedString<15> name;    ///< PR_SET_NAME; its own thread writes it
     ThreadSignals signals;
-    ListLink<UserThread> link;
+    ListLink<UserThread> link;       ///< in its process
+    UserThread* hash_next = nullptr; ///< in the process table
 };
 
 class Process : public RefCounted {
@@ -44,18 +62,36 @@ public:
 
     i32 id() const { return id_; }
     i32 parent_id() const { return parent_id_.load(kRelaxed); }
+    i32 group_id() const { return group_id_.load(kRelaxed); }
+    i32 session_id() const { return session_id_.load(kRelaxed); }
+    Ref<Session> session() const;
     StringView name() const { return name_.view(); }
     /// Empty once the process has ended.
     Ref<AddressSpace> space() const;
     Ref<FileTable> files() const;
     bool dying() const { return dying_.load(kAcquire); }
+    /// Ended, and not waited for yet.
+    bool is_zombie() const { return zombie_.load(kAcquire); }
     /// Threads that have not ended.
     unsigned thread_count() const { return thread_count_.load(kRelaxed); }
+    /// What it has used so far, its ended threads included; and what the children have that it has waited for.
+    Usage usage() const;
+    Usage children_usage() const;
 
     FixedString<64> name_;
     FixedString<256> executable_; ///< path, for /proc/self/exe
+    Credentials credentials;
+    Limits limits;
     ProcessSignals signals;
-    void* flexsc_state = nullptr; ///< the FlexSC gate's; set once, taken away by Hooks::process_exiting
+    void* flexsc_state = nullptr;       ///< the FlexSC gate's; set once, taken away by Hooks::process_exiting
+    u64 start_time_ns = 0;              ///< monotonic
+    i32 exit_signal = 17;               ///< what its parent gets when it ends; 0: nothing
+    Atomic<u32> personality{0};         ///< personality(2); inherited
+    Atomic<i32> parent_death_signal{0}; ///< PR_SET_PDEATHSIG; not inherited
+    Atomic<bool> dumpable{true};        ///< PR_SET_DUMPABLE
+    Atomic<bool> no_new_privileges{false};
+    Atomic<bool> adopts_orphans{false}; ///< PR_SET_CHILD_SUBREAPER; not inherited
+    Atomic<i32> nice{0};
 
 private:
     friend class ProcessTable;
@@ -63,28 +99,41 @@ private:
     template <class T, class... A>
     friend Result<Ref<T>> make_ref(A&&...);
     Process() = default;
+    /// What fork hands on, but for space and files.
+    void inherit(const Process& parent);
 
     i32 id_ = 0;
-    Atomic<i32> parent_id_{0};
+    Atomic<i32> parent_id_{0}, group_id_{0}, session_id_{0};
 
     mutable Spinlock lock_{LockRank::Process};
     Ref<AddressSpace> space_ GUARDED_BY(lock_);
     Ref<FileTable> files_ GUARDED_BY(lock_);
+    Ref<Session> session_ GUARDED_BY(lock_);
+    Usage children_usage_ GUARDED_BY(lock_); // of those that have been waited for
+    Usage ended_threads_ GUARDED_BY(lock_);
 
     // The rest is written under the table's lock.
     Atomic<bool> dying_{false};
     int exit_status_ = 0; // as wait4 reports it; set once, by whoever sets dying_
-    bool zombie_ = false;
-    bool replacing_ = false; // one of its threads is in execve and waits for the others to end
+    Atomic<bool> zombie_{false};
+    bool replacing_ = false;           // one of its threads is in execve and waits for the others to end
+    Atomic<bool> has_executed_{false}; // since its fork: setpgid of it is refused
     List<UserThread, &UserThread::link> threads_;
     Atomic<unsigned> thread_count_{0};
-    ListLink<Process> link_;
+    ListLink<Process> link_;       // in the table's list of all
+    ListLink<Process> child_link_; // in its parent's children_list_
+    Process* parent_ = nullptr;
+    Process* id_next_ = nullptr; // chains of the table's hashes
+    Process* group_next_ = nullptr;
 
-    Atomic<u32> child_events_{0}; // counts its children's ends; waits look for a change
+    Atomic<u32> child_events_{0}; // counts what wait could report of its children; waits look for a change
     WaitQueue children_;
     WaitQueue threads_gone_;        // execve waits here for thread_count_ == 1
     Atomic<bool> vfork_done_{true}; // false while a vfork parent lends its address space
     WaitQueue vfork_;
+
+    // Those that can still be waited for, zombies included. Behind child_link_, which it names.
+    List<Process, &Process::child_link_> children_list_;
 };
 
 namespace task {
@@ -93,7 +142,7 @@ namespace task {
 constexpr int exited(int code) { return (code & 0xff) << 8; }
 constexpr int killed_by(int signal) { return signal & 0x7f; }
 inline constexpr int kSigIll = 4, kSigTrap = 5, kSigAbort = 6, kSigBus = 7, kSigFpe = 8, kSigKill = 9, kSigSegv = 11;
-inline constexpr int kSigTerm = 15, kSigChild = 17;
+inline constexpr int kSigHangUp = 1, kSigTerm = 15, kSigChild = 17, kSigContinue = 18;
 
 /// Reads the file at `path`, builds a space from it and starts a process. Used for init. Arguments and environment are
 /// kernel strings.
@@ -135,14 +184,55 @@ void thread_work(TrapFrame& frame);
 Ref<Process> find(i32 id);
 /// The process with the lowest id above `after`; empty at the end. For /proc.
 Ref<Process> next_process(i32 after);
-/// wait4(2) without rusage: pid > 0 or -1; options WNOHANG = 1. Returns the id (0 with WNOHANG if none ended) and its
-/// status.
+/// Calls f(Process&) for every process of the group that has not ended; how many there are. Under the table's lock: f
+/// does not sleep, and takes only locks of higher rank. Sending a signal may be done there.
+unsigned for_each_in_group_erased(i32 group, void (*f)(void*, Process&), void* context);
+template <class F>
+unsigned for_each_in_group(i32 group, F&& f) {
+    return for_each_in_group_erased(
+        group, [](void* c, Process& process) { (*static_cast<std::remove_reference_t<F>*>(c))(process); }, &f);
+}
+/// The same for every process there is, zombies included.
+void for_each_process_erased(void (*f)(void*, Process&), void* context);
+template <class F>
+void for_each_process(F&& f) {
+    for_each_process_erased([](void* c, Process& process) { (*static_cast<std::remove_reference_t<F>*>(c))(process); },
+                            &f);
+}
+/// The same for every thread of the process that has not ended.
+void for_each_thread_erased(Process& process, void (*f)(void*, UserThread&), void* context);
+template <class F>
+void for_each_thread(Process& process, F&& f) {
+    for_each_thread_erased(
+        process, [](void* c, UserThread& thread) { (*static_cast<std::remove_reference_t<F>*>(c))(thread); }, &f);
+}
+Usage thread_usage(const UserThread& thread);
+/// A thread of any process by its id; empty if there is none.
+Ref<UserThread> find_thread(i32 id);
+
+/// setsid(2): a new session and group with the caller's id. Errno::Perm if it leads a group already.
+Result<i32> start_session(Process& process);
+/// setpgid(2) of the process `id`, itself or a child. Errors: Inval, Srch, Perm, Access.
+Result<void> set_group(Process& caller, i32 id, i32 group);
+/// The session with this id; empty if no process is in it.
+Ref<Session> find_session(i32 id);
+/// Whether the group has a member in that session.
+bool session_has_group(i32 session, i32 group);
+/// Whether no member of the group has a parent outside of it in the same session: nobody could continue it.
+bool group_is_orphaned(i32 group);
+/// The process has stopped or goes on: its parent's wait looks again. `signal` tells the parent, 0: nothing does.
+/// Called without locks.
+void child_changed(Process& process, const SignalInfo* signal);
+
+/// wait4(2) and waitid(2): a child that has something to report, and what. With WNOHANG `id` is 0 if there is none.
+/// Errors: Child, RestartSys.
 struct Waited {
-    i32 id;
-    int status;
+    i32 id = 0;
+    int status = 0; ///< as wait4 reports it
+    u32 user = 0;   ///< the child's real one
+    Usage usage{};  ///< the child's, with that of its own children
 };
-inline constexpr int kWaitNoHang = 1;
-Result<Waited> wait_for_child(Caller& caller, i32 id, int options);
+Result<Waited> wait_for_child(Caller& caller, const WaitFor& what);
 /// The identity of the thread that runs on this CPU; null on kernel threads. For the fault path, never for handlers.
 UserThread* current_user_thread();
 /// Waits until init has ended; its wait status.

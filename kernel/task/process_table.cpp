@@ -1,26 +1,30 @@
 // The table's life-cycle steps. References are dropped after the lock, since the last one frees memory.
 #include "task/process_table.h"
 
+#include "lib/mutants.h"
+#include "mem/frames.h"
+
 namespace tollgate {
 
 constinit ProcessTable process_table;
 
-bool ProcessTable::is_used_locked(i32 id) {
-    for (Process& process : processes_) {
-        if (process.id_ == id)
-            return true;
-        for (UserThread& thread : process.threads_)
-            if (thread.caller.thread_id == id)
-                return true;
-    }
-    return false;
+namespace {
+
+/// Threads that the machine's memory is good for: each takes a kernel stack, a page of vector registers and some of the
+/// heap, and a process its page tables besides. Half of the memory at most goes there.
+unsigned most_threads() {
+    constexpr u64 kPagesPerThread = 6, kFewest = 64;
+    const u64 most = frames::total_count() / (2 * kPagesPerThread);
+    return static_cast<unsigned>(most < kFewest ? kFewest : most);
 }
 
-Process* ProcessTable::find_locked(i32 id) {
-    for (Process& process : processes_)
-        if (process.id_ == id)
-            return &process;
-    return nullptr;
+/// Pages that new processes leave free, so that those that exist can go on, and end.
+u64 reserved_frames() { return frames::total_count() / 64; }
+
+} // namespace
+
+bool ProcessTable::is_used_locked(i32 id) {
+    return by_id_.find(id) || threads_.find(id) || by_group_.find(id) || sessions_.find(id);
 }
 
 i32 ProcessTable::allocate_id() {
@@ -33,24 +37,69 @@ i32 ProcessTable::allocate_id() {
     }
 }
 
-void ProcessTable::insert(Process& process) {
-    process.retain();
+Result<void> ProcessTable::check_room(const Process& process) {
+    if (count() >= most_threads() || frames::free_count() < reserved_frames())
+        return fail(Errno::Again);
+    const u64 limit = process.limits[Limit::Processes];
+    if (limit == kUnlimited || process.credentials.privileged() || mutant(Mutant::ProcessLimit))
+        return {};
+    const u32 user = process.credentials.user.real.load(kRelaxed);
+    u64 threads = 0;
     Guard guard{lock_};
+    for (const Process& other : processes_)
+        if (other.credentials.user.real.load(kRelaxed) == user)
+            threads += other.zombie_ ? 1 : other.thread_count();
+    if (threads >= limit)
+        return fail(Errno::Again);
+    return {};
+}
+
+void ProcessTable::insert(Process& process, Process* parent) {
+    process.retain();
+    count_.fetch_add(1, kRelaxed);
+    Guard guard{lock_};
+    process.group_id_.store(parent ? parent->group_id() : process.id_, kRelaxed);
     processes_.push_back(process);
+    by_id_.insert(process);
+    by_group_.insert(process);
+    enter_session_locked(process);
+    if (!parent)
+        return;
+    process.parent_ = parent;
+    process.parent_id_.store(parent->id_, kRelaxed);
+    parent->children_list_.push_back(process);
+}
+
+// Out of everything that finds it. The table's reference is the caller's from now on.
+void ProcessTable::take_out_locked(Process& process) {
+    processes_.remove(process);
+    by_id_.remove(process);
+    by_group_.remove(process);
+    if (process.parent_)
+        process.parent_->children_list_.remove(process);
+    process.parent_ = nullptr;
+    leave_session_locked(process);
+    count_.fetch_sub(1, kRelaxed);
 }
 
 void ProcessTable::forget(Process& process) {
     Ref<Process> table_reference;
     Guard guard{lock_};
     ASSERT(process.threads_.empty());
-    processes_.remove(process);
+    take_out_locked(process);
     table_reference = Ref<Process>::adopt(&process);
 }
 
 Ref<Process> ProcessTable::find(i32 id) {
     Guard guard{lock_};
-    Process* const process = find_locked(id);
+    Process* const process = by_id_.find(id);
     return process ? Ref<Process>(*process) : Ref<Process>();
+}
+
+Ref<UserThread> ProcessTable::find_thread(i32 id) {
+    Guard guard{lock_};
+    UserThread* const thread = threads_.find(id);
+    return thread ? Ref<UserThread>(*thread) : Ref<UserThread>();
 }
 
 Ref<Process> ProcessTable::next_after(i32 id) {
@@ -62,18 +111,33 @@ Ref<Process> ProcessTable::next_after(i32 id) {
     return best ? Ref<Process>(*best) : Ref<Process>();
 }
 
+void ProcessTable::for_each(void (*f)(void*, Process&), void* context) {
+    Guard guard{lock_};
+    for (Process& process : processes_)
+        f(context, process);
+}
+
+void ProcessTable::for_each_thread(Process& process, void (*f)(void*, UserThread&), void* context) {
+    Guard guard{lock_};
+    for (UserThread& thread : process.threads_)
+        f(context, thread);
+}
+
 Result<void> ProcessTable::start(Ref<UserThread> thread) {
     Process& process = *thread->process;
     Guard guard{lock_};
-    if (process.dying())
+    if (process.dying() || process.signals.fatal_status != 0)
         return fail(Errno::Intr);
     if (process.replacing_)
         return fail(Errno::Again);
     UserThread& started = *thread.leak();
+    if (!process.threads_.empty())
+        count_.fetch_add(1, kRelaxed);
     process.threads_.push_back(started);
+    threads_.insert(started);
     process.thread_count_.store(static_cast<unsigned>(process.threads_.size()), kRelaxed);
-    sched::start(*started.thread); // under the lock: a kill finds it either not listed or running
     task::attach_signals(started);
+    sched::start(*started.thread); // under the lock: a kill finds it either not listed or running
     return {};
 }
 
@@ -92,6 +156,14 @@ void ProcessTable::end(Process& process, int status, const UserThread* except) {
     end_locked(process, status, except);
 }
 
+void ProcessTable::remove_thread_locked(UserThread& thread) {
+    Process& process = *thread.process;
+    task::detach_signals(thread);
+    threads_.remove(thread);
+    process.threads_.remove(thread);
+    process.thread_count_.store(static_cast<unsigned>(process.threads_.size()), kRelease);
+}
+
 bool ProcessTable::leave(UserThread& thread, int status) {
     Process& process = *thread.process;
     Guard guard{lock_};
@@ -99,54 +171,10 @@ bool ProcessTable::leave(UserThread& thread, int status) {
         end_locked(process, status, &thread);
         return true;
     }
-    task::detach_signals(thread);
-    process.threads_.remove(thread);
-    process.thread_count_.store(static_cast<unsigned>(process.threads_.size()), kRelease);
+    remove_thread_locked(thread);
+    count_.fetch_sub(1, kRelaxed);
     process.threads_gone_.wake_all();
     return false;
-}
-
-void ProcessTable::retire(UserThread& last) {
-    Process& process = *last.process;
-    List<Process, &Process::link_> orphans; // zombies that nobody will wait for
-    {
-        Guard guard{lock_};
-        task::detach_signals(last);
-        process.threads_.remove(last);
-        process.thread_count_.store(0, kRelaxed);
-        const bool is_init = process.id_ == task::kInitId;
-        Process* const init = is_init ? nullptr : find_locked(task::kInitId);
-        for (Process& child : processes_) {
-            if (child.parent_id() != process.id_)
-                continue;
-            child.parent_id_.store(init ? task::kInitId : 0, kRelaxed);
-            if (!child.zombie_)
-                continue;
-            if (init) {
-                init->child_events_.fetch_add(1, kRelease);
-                init->children_.wake_all();
-            } else {
-                processes_.remove(child);
-                orphans.push_back(child);
-            }
-        }
-        process.zombie_ = true;
-        Process* const parent = find_locked(process.parent_id());
-        if (parent && !parent->zombie_) {
-            parent->child_events_.fetch_add(1, kRelease);
-            parent->children_.wake_all();
-        } else {
-            processes_.remove(process);
-            orphans.push_back(process);
-        }
-        if (is_init) {
-            init_status_ = process.exit_status_;
-            init_ended_.store(true, kRelease);
-            init_waiters_.wake_all();
-        }
-    }
-    while (Process* const orphan = orphans.pop_front())
-        Ref<Process>::adopt(orphan).reset();
 }
 
 Result<void> ProcessTable::stop_others(UserThread& thread) {
@@ -167,19 +195,11 @@ Result<void> ProcessTable::stop_others(UserThread& thread) {
     return alone;
 }
 
-Ref<Process> ProcessTable::take_ended_child(const Process& parent, i32 id, bool& has_children) {
+void ProcessTable::become_leader(UserThread& thread) {
     Guard guard{lock_};
-    has_children = false;
-    for (Process& child : processes_) {
-        if (child.parent_id() != parent.id_ || (id != -1 && child.id_ != id))
-            continue;
-        has_children = true;
-        if (!child.zombie_)
-            continue;
-        processes_.remove(child);
-        return Ref<Process>::adopt(&child);
-    }
-    return {};
+    threads_.remove(thread);
+    thread.caller.thread_id = thread.process->id_;
+    threads_.insert(thread);
 }
 
 int ProcessTable::wait_for_init() {

@@ -1,7 +1,8 @@
-// All processes, and every change of who lives: which threads a process has, who is whose child, who is a zombie. One
-// lock; nothing in here sleeps under it. Only task/ includes this.
+// All processes, and every change of who lives: which threads a process has, who is whose child, who is in which group
+// and session, who is a zombie. One lock; nothing in here sleeps under it. Only task/ includes this.
 #pragma once
 
+#include "task/id_hash.h"
 #include "task/process.h"
 
 namespace tollgate {
@@ -12,11 +13,16 @@ public:
 
     /// An id for a process or a thread that nothing in the table has.
     i32 allocate_id() EXCLUDES(lock_);
-    /// Enters a process; the table keeps a reference until the process has been waited for.
-    void insert(Process& process) EXCLUDES(lock_);
+    /// Whether `process` may have another thread or child. Errno::Again if the machine is full, or RLIMIT_NPROC
+    /// reached.
+    Result<void> check_room(const Process& process) EXCLUDES(lock_);
+    /// Enters a process into the group of its parent and into the session that it has, or, without a parent, as the
+    /// leader of its own; the table keeps a reference until the process has been waited for.
+    void insert(Process& process, Process* parent) EXCLUDES(lock_);
     /// Takes out a process whose first thread could not be made.
     void forget(Process& process) EXCLUDES(lock_);
     Ref<Process> find(i32 id) EXCLUDES(lock_);
+    Ref<UserThread> find_thread(i32 id) EXCLUDES(lock_);
     Ref<Process> next_after(i32 id) EXCLUDES(lock_);
 
     /// Adds a thread and lets it run; its first count is now its own. Errno::Intr if the process is ending, Again
@@ -32,24 +38,67 @@ public:
     /// Kills all other threads of the process and waits until they are gone. Errno::Intr if this one is killed first.
     /// Sleeps.
     Result<void> stop_others(UserThread& thread) EXCLUDES(lock_);
+    /// The thread that is alone in its process takes the process's id.
+    void become_leader(UserThread& thread) EXCLUDES(lock_);
 
-    /// An ended child with this id (-1: any), out of the table; `has_children` says whether there was anything to wait
-    /// for.
-    Ref<Process> take_ended_child(const Process& parent, i32 id, bool& has_children) EXCLUDES(lock_);
-    static int exit_status(const Process& ended) { return ended.exit_status_; }
+    /// A child with something to report, and what. An ended one that is taken is out of the table. `has_children` says
+    /// whether there was anything to wait for.
+    struct Found {
+        Ref<Process> child;
+        int status = 0; ///< as wait4 reports it
+    };
+    Found find_child(Process& parent, const WaitFor& what, bool& has_children) EXCLUDES(lock_);
+
+    Result<i32> start_session(Process& process, Ref<Session> session) EXCLUDES(lock_);
+    Result<void> set_group(Process& caller, i32 id, i32 group) EXCLUDES(lock_);
+    Ref<Session> find_session(i32 id) EXCLUDES(lock_);
+    bool session_has_group(i32 session, i32 group) EXCLUDES(lock_);
+    bool group_is_orphaned(i32 group) EXCLUDES(lock_);
+    void child_changed(Process& process, const SignalInfo* info) EXCLUDES(lock_);
+    unsigned for_each_in_group(i32 group, void (*f)(void*, Process&), void* context) EXCLUDES(lock_);
+    void for_each(void (*f)(void*, Process&), void* context) EXCLUDES(lock_);
+    void for_each_thread(Process& process, void (*f)(void*, UserThread&), void* context) EXCLUDES(lock_);
 
     int wait_for_init();
+    /// Threads of all processes; zombies count one.
+    unsigned count() const { return count_.load(kRelaxed); }
 
 private:
     static constexpr i32 kMaxId = 1 << 22;
 
+    static i32 id_of(const Process& process) { return process.id_; }
+    static i32 group_of(const Process& process) { return process.group_id(); }
+    static i32 thread_id_of(const UserThread& thread) { return thread.caller.thread_id; }
+    static i32 session_of(const Session& session) { return session.id; }
+
     bool is_used_locked(i32 id) REQUIRES(lock_);
-    Process* find_locked(i32 id) REQUIRES(lock_);
     void end_locked(Process& process, int status, const UserThread* except) REQUIRES(lock_);
+    void remove_thread_locked(UserThread& thread) REQUIRES(lock_);
+    void take_out_locked(Process& process) REQUIRES(lock_);
+    void wake_parent_locked(Process& process) REQUIRES(lock_);
+
+    // retire.cpp
+    Process* heir_locked(const Process& process) REQUIRES(lock_);
+    bool report_end_locked(Process& zombie) REQUIRES(lock_);
+    void release_orphaned_group_locked(i32 group, const Process& leaving) REQUIRES(lock_);
+    void hand_over_children_locked(Process& process, List<Process, &Process::link_>& gone) REQUIRES(lock_);
+
+    // wait.cpp
+    int report_locked(Process& child, const WaitFor& what) REQUIRES(lock_);
+
+    // groups.cpp
+    void enter_session_locked(Process& process) REQUIRES(lock_);
+    void leave_session_locked(Process& process) REQUIRES(lock_);
+    bool orphaned_locked(i32 group, const Process* leaving) REQUIRES(lock_);
 
     Spinlock lock_{LockRank::ProcessTable};
     List<Process, &Process::link_> processes_ GUARDED_BY(lock_);
+    IdHash<Process, &Process::id_next_, id_of, 256> by_id_ GUARDED_BY(lock_);
+    IdHash<Process, &Process::group_next_, group_of, 256> by_group_ GUARDED_BY(lock_);
+    IdHash<UserThread, &UserThread::hash_next, thread_id_of, 1024> threads_ GUARDED_BY(lock_);
+    IdHash<Session, &Session::hash_next_, session_of, 64> sessions_ GUARDED_BY(lock_);
     i32 next_id_ GUARDED_BY(lock_) = 1;
+    Atomic<u32> count_{0};
     Atomic<bool> init_ended_{false};
     int init_status_ = 0; // written before init_ended_
     WaitQueue init_waiters_;
@@ -69,6 +118,10 @@ struct TaskAccess {
     static void begin_vfork(Process& child) { child.vfork_done_.store(false, kRelaxed); }
     static void end_vfork(Process& child);
     static Result<void> wait_for_vfork(Process& child);
+    /// The process runs a new program: setpgid(2) of it by its parent is refused from now on.
+    static void mark_executed(Process& process) { process.has_executed_.store(true, kRelaxed); }
+    static void add_children_usage(Process& parent, const Usage& usage);
+    static void add_thread_usage(Process& process, const Usage& usage);
     static const task::Hooks& hooks();
 };
 
