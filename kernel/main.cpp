@@ -119,7 +119,8 @@ void connect_layers() {
                        .is_stack = [](u64 address) { return !KernelStack::is_guard(VirtAddr{address}); }});
     set_return_hooks({.reschedule = sched::yield, .thread_work = task::thread_work, .bad_frame = kill_for_bad_frame});
     AddressSpace::set_destroyed_hook(fastcall::space_destroyed);
-    task::set_hooks({.space_created = fastcall::prepare_space,
+    task::set_hooks({.first_fs_context = fs::make_first_context,
+                     .space_created = fastcall::prepare_space,
                      .map_vdso = vdso::map_into,
                      .process_exiting = flexsc::process_exiting,
                      .wake_futex = futex_wake_one});

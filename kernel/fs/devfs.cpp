@@ -84,7 +84,7 @@ Result<u64> write_pieces(IoBuffer& buffer, Write write_text) {
 }
 
 template <u32 Major, u32 Minor>
-Result<Ref<File>> open_console(u32 flags) {
+Result<Ref<File>> open_console(const Caller*, u32 flags) {
     return console().open_as(running_caller(), flags, Major, Minor);
 }
 
@@ -98,16 +98,16 @@ public:
 };
 
 template <class T>
-Result<Ref<File>> open_device(u32) {
+Result<Ref<File>> open_device(const Caller*, u32) {
     return Ref<File>(TRY(make_ref<T>()));
 }
 
 class DeviceNode final : public Node {
 public:
-    DeviceNode(StringView name, DeviceOpener opener, u32 major, u32 minor)
-        : Node(name), opener_(opener), major_(major), minor_(minor) {}
-    Result<Ref<File>> open(u32 flags) override { return opener_(flags); }
-    FileStatus status() const override { return device_status(major_, minor_); }
+    DeviceNode(DeviceOpener opener, u32 major, u32 minor)
+        : Node(kDevfs, kModeCharacter | 0666), opener_(opener), major_(major), minor_(minor) {}
+    Result<Ref<File>> open(const Caller* caller, u32 flags) override { return opener_(caller, flags); }
+    u64 special_device() const override { return u64{major_} << 8 | minor_; } // as Linux packs numbers below 256
 
 private:
     const DeviceOpener opener_;
@@ -115,7 +115,7 @@ private:
 };
 
 Result<void> add_device_to(Directory& dev, StringView name, DeviceOpener opener, u32 major, u32 minor) {
-    return dev.add(TRY(make_ref<DeviceNode>(name, opener, major, minor)));
+    return dev.add(name, TRY(make_ref<DeviceNode>(opener, major, minor)));
 }
 
 template <class T>

@@ -69,19 +69,21 @@ void write_online(Sink& to) {
 
 void write_tsc_khz(Sink& to) { format_to(to, "{}\n", cpu_by_number(0).tsc_hz / 1000); }
 
-Result<void> executable_of(const Caller* caller, Sink& to) {
-    if (!caller)
-        return fail(Errno::NoEnt);
-    to.write(caller->process->executable_.view());
-    return {};
-}
+class ExecutableLink final : public Link {
+public:
+    ExecutableLink() : Link(kProcfs, 0777, 0) {}
+    Result<Ref<LinkText>> text(const Caller* caller) override {
+        if (!caller)
+            return fail(Errno::NoEnt);
+        return LinkText::make(caller->process->executable_.view());
+    }
+};
 
 } // namespace
 
 Result<void> add_proc_files(Directory& proc, StringView command_line) {
     kernel_command_line = command_line;
-    Directory* const self = TRY(proc.find_or_make("self", Growth::Fixed));
-    TRY(self->add(TRY(make_ref<Link>("exe", executable_of))));
+    TRY(TRY(proc.find_or_make("self", Growth::Fixed))->add("exe", TRY(make_ref<ExecutableLink>())));
     TRY(add_text_file("/proc/cpuinfo", write_cpuinfo));
     TRY(add_text_file("/proc/meminfo", write_meminfo));
     TRY(add_text_file("/proc/loadavg", write_loadavg));

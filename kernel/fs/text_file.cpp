@@ -47,7 +47,7 @@ void HeapText::write(StringView text) {
     size_ += text.size();
 }
 
-Result<Ref<File>> TextNode::open(u32 flags) {
+Result<Ref<File>> TextNode::open(const Caller*, u32 flags) {
     if ((flags & kOpenAccessMask) != kOpenReadOnly)
         return fail(Errno::Access);
     auto file = TRY(make_ref<TextFile>(*this));
@@ -59,13 +59,11 @@ Result<Ref<File>> TextNode::open(u32 flags) {
 
 Result<void> add_text_file(StringView path, void (*generate)(Sink&)) {
     const SplitPath split = split_path(path);
-    Ref<Node> place = TRY(lookup(nullptr, nullptr, "/"));
+    Ref<Directory> place = root_directory();
     PathNames names(split.parent);
-    while (const auto name = TRY(names.next())) {
-        Directory* const directory = TRY(place->as_directory()->find_or_make(*name, Growth::Fixed));
-        place = Ref<Node>(*directory);
-    }
-    return place->as_directory()->add(TRY(make_ref<TextNode>(split.name, generate)));
+    while (const auto name = TRY(names.next()))
+        place = TRY(place->find_or_make(*name, Growth::Fixed));
+    return place->add(split.name, TRY(make_ref<TextNode>(place->file_system(), generate)));
 }
 
 } // namespace tollgate::fs

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "fs/node.h"
+#include "lib/format.h"
 
 namespace tollgate::fs {
 
@@ -26,10 +27,10 @@ private:
 class TextNode final : public Node {
 public:
     using Generator = void (*)(Sink&);
-    TextNode(StringView name, Generator generate) : Node(name), generate_(generate) {}
+    TextNode(const FileSystem& file_system, Generator generate)
+        : Node(file_system, kModeRegular | 0444), generate_(generate) {}
 
-    Result<Ref<File>> open(u32 flags) override;
-    FileStatus status() const override { return basic_status(kModeRegular | 0444, 0); }
+    Result<Ref<File>> open(const Caller*, u32 flags) override;
 
 private:
     Generator generate_;

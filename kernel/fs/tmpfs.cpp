@@ -12,7 +12,6 @@ namespace {
 
 constexpr u64 kPiece = 512;
 constexpr u64 kMinimumBlock = 512;
-constexpr u32 kTypeMask = 0170000;
 
 /// An open regular file.
 class RegularFile final : public File {
@@ -75,23 +74,14 @@ Result<void> RegularNode::set_archive_content(Bytes bytes) {
     return {};
 }
 
-Result<Ref<File>> RegularNode::open(u32 flags) {
-    const bool writes = (flags & kOpenAccessMask) != kOpenReadOnly;
+Result<Ref<File>> RegularNode::open(const Caller*, u32) {
     auto file = TRY(make_ref<RegularFile>(*this));
-    if (writes && (flags & kOpenTruncate))
-        truncate();
     return Ref<File>(std::move(file));
 }
 
-FileStatus RegularNode::status() const {
-    u64 size = 0;
-    {
-        Guard guard{lock_};
-        size = size_;
-    }
-    FileStatus status = basic_status(kModeRegular | mode_, size);
-    status.access_time = status.modify_time = status.change_time = modified_;
-    return status;
+u64 RegularNode::size() const {
+    Guard guard{lock_};
+    return size_;
 }
 
 Result<u64> RegularNode::read(IoBuffer& buffer, u64 offset) {
@@ -177,12 +167,13 @@ Result<void> RegularNode::make_room(u64 needed) {
     return {};
 }
 
-void RegularNode::truncate() {
+Result<void> RegularNode::truncate(u64) {
     Ref<Block> old;
     Guard guard{lock_};
     std::swap(block_, old);
     size_ = 0;
     ++version_;
+    return {};
 }
 
 Ref<Block> RegularNode::freeze(u64& size) {
@@ -193,40 +184,43 @@ Ref<Block> RegularNode::freeze(u64& size) {
     return block_;
 }
 
-Result<Ref<Node>> make_regular_file(StringView name, u32 mode) {
-    return Ref<Node>(TRY(make_ref<RegularNode>(name, mode, u64{0})));
-}
+Result<Ref<Node>> make_regular_file(u32 permissions) { return Ref<Node>(TRY(make_ref<RegularNode>(permissions))); }
 
 namespace {
 
 /// The directory that `path` (an archive name) lies in; missing ones are made.
-Result<Directory*> directory_for(Directory& root, StringView path) {
-    Directory* directory = &root;
+Result<Ref<Directory>> directory_for(Directory& root, StringView path) {
+    Ref<Directory> directory(root);
     PathNames names(path);
     while (const auto name = TRY(names.next()))
-        directory = TRY(directory->find_or_make(*name, Growth::Files));
+        directory = TRY(directory->find_or_make(*name, Growth::Free));
     return directory;
 }
 
 Result<void> unpack(Directory& root, const CpioEntry& entry) {
     const SplitPath split = split_path(entry.name);
-    if ((entry.mode & kTypeMask) == kModeDirectory) {
-        TRY(directory_for(root, entry.name));
+    if ((entry.mode & kModeTypeMask) == kModeDirectory) {
+        const Ref<Directory> made = TRY(directory_for(root, entry.name));
+        made->set_permissions(entry.mode & kModePermissions);
+        made->set_owner(entry.user, entry.group);
         return {};
     }
     if (split.name.empty() || split.name.size() > kMaxName)
         return fail(Errno::Inval);
-    Directory* const directory = TRY(directory_for(root, split.parent));
-    switch (entry.mode & kTypeMask) {
+    const Ref<Directory> directory = TRY(directory_for(root, split.parent));
+    switch (entry.mode & kModeTypeMask) {
     case kModeRegular: {
-        auto node = TRY(make_ref<RegularNode>(split.name, entry.mode & 07777, u64{entry.modified}));
+        auto node = TRY(make_ref<RegularNode>(entry.mode & kModePermissions));
         TRY(node->set_archive_content(entry.data));
-        return directory->add(std::move(node));
+        node->set_owner(entry.user, entry.group);
+        const u64 modified = u64{entry.modified} * 1'000'000'000;
+        node->set_times(modified, modified);
+        return directory->add(split.name, std::move(node));
     }
     case kModeLink:
-        if (entry.data.empty() || entry.data.size() > kMaxName)
+        if (entry.data.empty() || entry.data.size() >= kMaxPath)
             return fail(Errno::Inval);
-        return directory->add(TRY(make_ref<Link>(split.name, StringView::from_bytes(entry.data))));
+        return directory->add(split.name, TRY(make_ref<Link>(TRY(LinkText::make(StringView::from_bytes(entry.data))))));
     default:
         return {}; // devices and pipes: /dev is the kernel's
     }

@@ -2,7 +2,7 @@
 // archive's own memory, until the first write makes a copy.
 #pragma once
 
-#include "fs/node.h"
+#include "fs/directory.h"
 #include "lib/byte_reader.h"
 
 namespace tollgate::fs {
@@ -40,17 +40,17 @@ public:
     /// Offset that stands for the end of the file.
     static constexpr u64 kAppend = ~u64{0};
 
-    RegularNode(StringView name, u32 mode, u64 modified) : Node(name), mode_(mode), modified_(modified) {}
+    explicit RegularNode(u32 permissions) : Node(kTmpfs, kModeRegular | permissions) {}
 
     /// Gives a new file its content, before it is in the tree.
     Result<void> set_archive_content(Bytes bytes);
 
-    Result<Ref<File>> open(u32 flags) override;
-    FileStatus status() const override;
+    Result<Ref<File>> open(const Caller*, u32 flags) override;
+    u64 size() const override;
 
     Result<u64> read(IoBuffer& buffer, u64 offset);
     Result<u64> write(IoBuffer& buffer, u64 offset);
-    void truncate();
+    Result<void> truncate(u64 size) override;
     /// The block with everything in it, frozen, and the file's size; null if it is empty.
     Ref<Block> freeze(u64& size);
 
@@ -58,8 +58,6 @@ private:
     Result<void> store(const std::byte* bytes, u64 size, u64 offset);
     Result<void> make_room(u64 needed);
 
-    const u32 mode_;
-    const u64 modified_;
     mutable Spinlock lock_{LockRank::File};
     Ref<Block> block_ GUARDED_BY(lock_); // null: no bytes
     u64 size_ GUARDED_BY(lock_) = 0;

@@ -1,100 +1,112 @@
-// Lookup and open. A path is walked name by name; a link is walked in turn, to a bounded depth.
+// Opening files and making the tree.
 #include "fs/vfs.h"
+
+#include "fs/context.h"
+#include "fs/names.h"
+#include "fs/permission.h"
+#include "task/process.h"
 
 namespace tollgate::fs {
 namespace {
 
-constinit Directory* root = nullptr; // global: every process has the same tree; set by initialise()
-constexpr unsigned kMaxLinks = 5;
-constexpr u32 kPermissions = 0777;
+constinit Directory* root = nullptr; // global: the one tree; set by initialise(), never freed
 
-Result<Ref<Node>> walk(const Caller* caller, Node& start, StringView path, LastLink last_link, unsigned depth) {
-    if (path.empty())
-        return fail(Errno::NoEnt);
-    Ref<Node> node(is_absolute(path) ? *root : start);
-    PathNames names(path);
-    while (const auto name = TRY(names.next())) {
-        Directory* const directory = node->as_directory();
-        if (!directory)
-            return fail(Errno::NotDir);
-        Ref<Node> next = *name == ".." ? Ref<Node>(directory->parent()) : directory->find(*name);
-        if (!next)
-            return fail(Errno::NoEnt);
-        const bool last = names.rest().empty();
-        if (next->is_link() && !(last && last_link == LastLink::Keep)) {
-            if (depth == kMaxLinks)
-                return fail(Errno::Loop);
-            FixedString<kMaxName> target;
-            TRY(next->read_link(caller, target));
-            next = TRY(walk(caller, *directory, target, LastLink::Follow, depth + 1));
-        }
-        node = std::move(next);
-    }
-    if (path.ends_with("/") && !node->as_directory())
-        return fail(Errno::NotDir);
-    return node;
+/// What fcntl(F_GETFL) does not show again.
+constexpr u32 kOnlyForOpening = kOpenCreate | kOpenExclusive | kOpenNoTty | kOpenTruncate | kOpenCloseOnExec;
+
+u32 rights_for(u32 flags) {
+    constexpr u32 kRights[] = {kMayRead, kMayWrite, kMayRead | kMayWrite, kMayRead | kMayWrite};
+    return kRights[flags & kOpenAccessMask] | (flags & kOpenTruncate ? kMayWrite : 0);
 }
 
-/// The node to be opened by an open(2) with O_CREAT, made if it is missing.
-Result<Ref<Node>> find_or_create(const Caller* caller, Node& start, StringView path, u32 flags, u32 mode) {
-    auto found = lookup(caller, &start, path, flags & kOpenExclusive ? LastLink::Keep : LastLink::Follow);
-    if (found && (flags & kOpenExclusive))
-        return fail(Errno::Exist);
-    if (found || found.error() != Errno::NoEnt)
-        return found;
-
-    const SplitPath split = split_path(path);
-    if (split.name.empty())
-        return fail(Errno::NoEnt);
-    if (split.directory)
-        return fail(Errno::IsDir);
-    const Ref<Node> parent = split.parent.empty() ? Ref<Node>(start) : TRY(lookup(caller, &start, split.parent));
-    Directory* const directory = parent->as_directory();
-    if (!directory)
-        return fail(Errno::NotDir);
-    if (directory->growth() != Growth::Files)
-        return fail(Errno::Access);
-    if (directory->find(split.name))
-        return fail(Errno::NoEnt); // a link that leads nowhere
-    const Ref<Node> created = TRY(make_regular_file(split.name, mode & kPermissions));
-    if (const auto added = directory->add(created); !added) {
-        // Somebody else was faster: theirs it is, unless ours had to be new.
-        if (flags & kOpenExclusive)
-            return fail(Errno::Exist);
-        return lookup(caller, &start, path);
+/// The node to be opened by an open(2) with O_CREAT, made if it is missing: then `created` says so.
+Result<Ref<Node>> find_or_create(const WalkRequest& request, u32 flags, u32 mode, bool& created) {
+    for (;;) {
+        Walked walked;
+        TRY(walk(request, walked));
+        if (walked.node) {
+            if (flags & kOpenExclusive)
+                return fail(Errno::Exist);
+            if (walked.slash)
+                return fail(Errno::IsDir);
+            if (walked.node->type() == kModeDirectory)
+                return fail(Errno::IsDir);
+            return std::move(walked.node);
+        }
+        if (walked.slash)
+            return fail(Errno::IsDir);
+        Ref<Node> node = TRY(make_regular_file(mode & kModePermissions));
+        const auto added = add_to(request.caller, *walked.parent, walked.name, node);
+        if (added) {
+            created = true;
+            return node;
+        }
+        if (added.error() != Errno::Exist)
+            return fail(added.error());
+        // Somebody else was faster: theirs it is, unless ours had to be new; the next walk tells.
     }
-    return created;
 }
 
 } // namespace
 
-Result<Ref<Node>> lookup(const Caller* caller, Node* start, StringView path, LastLink last_link) {
-    return walk(caller, start ? *start : *root, path, last_link, 0);
+Directory& base_root() { return *root; }
+Ref<Directory> root_directory() { return Ref<Directory>(*root); }
+
+Result<Ref<OpenFile>> open_node(const Caller* caller, Node& node, u32 flags) {
+    const bool directory = node.type() == kModeDirectory;
+    if ((flags & kOpenDirectory) && !directory)
+        return fail(Errno::NotDir);
+    if (node.type() == kModeLink)
+        return fail(Errno::Loop);
+    const u32 rights = rights_for(flags);
+    if (directory && (rights & kMayWrite))
+        return fail(Errno::IsDir);
+    if (!may(caller, node, rights))
+        return fail(Errno::Access);
+    if ((flags & kOpenNoAccessTime) && !owns(caller, node))
+        return fail(Errno::Perm);
+    Ref<File> file = TRY(node.open(caller, flags));
+    if ((flags & kOpenTruncate) && node.type() == kModeRegular)
+        TRY(node.truncate(0));
+    return make_ref<OpenFile>(std::move(file), (flags & ~kOnlyForOpening) | kOpenLargeFile);
 }
 
-Result<Ref<OpenFile>> open(const Caller* caller, Node* start, StringView path, u32 flags, u32 mode) {
-    Node& from = start ? *start : *root;
-    const bool create = flags & kOpenCreate;
-    if (create && (flags & kOpenDirectory))
-        return fail(Errno::Inval);
-    const LastLink last_link = flags & kOpenNoFollow ? LastLink::Keep : LastLink::Follow;
-    const Ref<Node> node = create ? TRY(find_or_create(caller, from, path, flags, mode)) : TRY(lookup(caller, &from, path, last_link));
-    if ((flags & kOpenDirectory) && !node->as_directory())
-        return fail(Errno::NotDir);
-    if (create && node->as_directory())
-        return fail(Errno::IsDir);
-    Ref<File> file = TRY(node->open(flags));
-    return make_ref<OpenFile>(std::move(file), flags);
+Result<Ref<OpenFile>> open(const Caller* caller, Node* start, StringView path, u32 flags, u32 mode, u32 resolve) {
+    const bool keep_link = flags & (flags & kOpenCreate ? kOpenNoFollow | kOpenExclusive : kOpenNoFollow);
+    WalkRequest request{.caller = caller, .start = start, .path = path, .resolve = resolve};
+    request.last_link = keep_link ? LastLink::Keep : LastLink::Follow;
+    if (flags & kOpenCreate) {
+        if (flags & kOpenDirectory)
+            return fail(Errno::Inval);
+        request.last_name = LastName::MayMiss;
+        bool created = false;
+        const Ref<Node> node = TRY(find_or_create(request, flags, mode, created));
+        if (!created)
+            return open_node(caller, *node, flags);
+        // Who has created a file may do with it what it asked for, whatever the mode says.
+        Ref<File> file = TRY(node->open(caller, flags));
+        return make_ref<OpenFile>(std::move(file), (flags & ~kOnlyForOpening) | kOpenLargeFile);
+    }
+    Walked walked;
+    TRY(walk(request, walked));
+    return open_node(caller, *walked.node, flags);
 }
 
 Parsed<void> initialise(Bytes archive, StringView command_line) {
     const auto build = [&]() -> Result<void> {
-        Ref<Directory> top = TRY(make_ref<Directory>(StringView(), Growth::Files));
+        Ref<Directory> top = TRY(make_ref<Directory>());
         top->become_root();
         root = top.leak();
-        TRY(root->find_or_make("tmp", Growth::Files));
-        TRY(add_devices(*TRY(root->find_or_make("dev", Growth::Fixed))));
-        TRY(add_proc_files(*TRY(root->find_or_make("proc", Growth::Fixed)), command_line));
+        TRY(root->find_or_make("tmp", Growth::Free))
+        ->set_permissions(01777);
+        Ref<Directory> dev = TRY(make_ref<Directory>(kDevfs))
+        , proc = TRY(make_ref<Directory>(kProcfs, 0555u, Growth::Fixed));
+        Ref<Directory> sys = TRY(make_ref<Directory>(kSysfs, 0555u, Growth::Fixed));
+        TRY(root->add("dev", dev));
+        TRY(root->add("proc", proc));
+        TRY(root->add("sys", std::move(sys)));
+        TRY(add_devices(*dev));
+        TRY(add_proc_files(*proc, command_line));
         return {};
     };
     if (!build())

@@ -1,10 +1,10 @@
-// The file tree as system calls see it: paths in, nodes and open files out. The current directory of every process is
-// the root.
+// The file tree as system calls see it: paths in, nodes and open files out.
 #pragma once
 
-#include "fs/node.h"
+#include "fs/walk.h"
 #include "lib/byte_reader.h"
 #include "lib/parse_error.h"
+#include "task/fs_context.h"
 
 namespace tollgate::fs {
 
@@ -13,18 +13,33 @@ namespace tollgate::fs {
 /// process.
 Parsed<void> initialise(Bytes archive, StringView command_line);
 
-/// What to do about a symbolic link at the end of a path.
-enum class LastLink : u8 { Follow, Keep };
-
-/// The node at `path`, from the root if it is absolute or `start` is null, else from `start`. `caller` is who asks,
-/// null for the kernel. Errors: NoEnt, NotDir, NameTooLong, Loop.
-Result<Ref<Node>> lookup(const Caller* caller, Node* start, StringView path, LastLink last_link = LastLink::Follow);
+/// The root of the whole tree, whatever chroot(2) says.
+Directory& base_root();
+Ref<Directory> root_directory();
+/// The context of the first process: the root and the usual mask. Handed to task/ as a hook.
+Result<Ref<FsContext>> make_first_context();
 
 /// open(2) with the flags kOpen*; `mode` is for a file that it creates. Errors as of open(2).
-Result<Ref<OpenFile>> open(const Caller* caller, Node* start, StringView path, u32 flags, u32 mode = 0644);
+Result<Ref<OpenFile>> open(const Caller* caller, Node* start, StringView path, u32 flags, u32 mode = 0644,
+                           u32 resolve = 0);
+/// Opens a node as if a path had led there: permissions, then Node::open(), then O_TRUNC.
+Result<Ref<OpenFile>> open_node(const Caller* caller, Node& node, u32 flags);
 
-/// Adds a character device /dev/`name`. `open_device` gets the flags of each open(2).
-using DeviceOpener = Result<Ref<File>> (*)(u32 flags);
+/// Gives a new node a name, its owner and the caller's file creation mask; for mkdir, mknod, symlink and sockets.
+/// Errors: Exist, NoEnt, Access, RoFs (a directory of the kernel's), NoMem.
+Result<void> add_node(const Caller* caller, Node* start, StringView path, Ref<Node> node);
+/// link(2), with the node at hand.
+Result<void> link(const Caller* caller, Ref<Node> node, Node* start, StringView path);
+/// unlink(2) and rmdir(2).
+Result<void> unlink(const Caller* caller, Node* start, StringView path);
+Result<void> remove_directory(const Caller* caller, Node* start, StringView path);
+/// renameat2(2); flags are kRename*.
+inline constexpr u32 kRenameNoReplace = 1, kRenameExchange = 2;
+Result<void> rename(const Caller* caller, Node* from_start, StringView from, Node* to_start, StringView to, u32 flags);
+
+/// Adds a character device /dev/`name`. `open_device` gets the flags of each open(2); the caller is null for the
+/// kernel.
+using DeviceOpener = Result<Ref<File>> (*)(const Caller* caller, u32 flags);
 Result<void> add_device(StringView name, DeviceOpener open_device, u32 major = 10, u32 minor = 0);
 /// fstat(2) of a character device without a node at hand.
 FileStatus device_status(u32 major, u32 minor);
@@ -39,7 +54,7 @@ void set_debug_console(void (*write)(StringView));
 Parsed<void> unpack_archive(Directory& root, Bytes archive);
 Result<void> add_devices(Directory& dev);
 Result<void> add_proc_files(Directory& proc, StringView command_line);
-/// A new, empty regular file that is not in the tree yet.
-Result<Ref<Node>> make_regular_file(StringView name, u32 mode);
+/// A new, empty regular file without a name; `name` is for show (memfd_create(2)).
+Result<Ref<Node>> make_regular_file(u32 permissions);
 
 } // namespace tollgate::fs

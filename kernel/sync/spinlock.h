@@ -15,6 +15,7 @@ enum class LockRank : u8 {
     Process,
     Signals,
     FileTable,
+    Tree, ///< names of the file tree
     File,
     AddressSpace,
     MemoryObject,

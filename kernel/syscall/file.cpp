@@ -80,10 +80,13 @@ Result<u64> sys_readlinkat(Caller& caller, int directory, UserPtr<const char> pa
         return fail(Errno::Inval);
     const auto text = TRY(PathArgument::read(path));
     const auto node = TRY(node_at(caller, directory, text.view(), fs::LastLink::Keep));
-    FixedString<fs::kMaxName> target;
-    TRY(node->read_link(&caller, target));
-    const u64 length = target.size() < static_cast<u64>(size) ? target.size() : static_cast<u64>(size);
-    TRY(copy_to_user_bytes(buffer, target.c_str(), length));
+    fs::Link* const link = node->as_link();
+    if (!link)
+        return fail(Errno::Inval);
+    const Ref<fs::LinkText> target = TRY(link->text(&caller));
+    const u64 whole = target->view().size();
+    const u64 length = whole < static_cast<u64>(size) ? whole : static_cast<u64>(size);
+    TRY(copy_to_user_bytes(buffer, target->view().data(), length));
     return length;
 }
 

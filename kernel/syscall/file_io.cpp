@@ -153,11 +153,10 @@ Result<u64> sys_ioctl(Caller& caller, int descriptor, u32 request, u64 argument)
 
 Result<u64> sys_getdents64(Caller& caller, int descriptor, u64 buffer, u32 size) {
     const auto open = TRY(caller.files->get(descriptor));
-    const u64 position = open->position.load(kRelaxed);
-    IoBuffer to = TRY(user_buffer(buffer, size));
-    const u64 done = TRY(open->file->read_directory(to, position));
-    // A directory's position is the sum of the sizes of the records before it.
-    open->position.store(position + done, kRelaxed);
+    u64 position = open->position.load(kRelaxed);
+    IoBuffer user = TRY(user_buffer(buffer, size));
+    const u64 done = TRY(open->file->read_directory(&caller, user, position));
+    open->position.store(position, kRelaxed);
     return done;
 }
 

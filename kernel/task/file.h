@@ -33,7 +33,8 @@ inline constexpr u32 kModeDirectory = 0040000, kModeCharacter = 0020000, kModeRe
 inline constexpr u32 kOpenReadOnly = 0, kOpenWriteOnly = 1, kOpenReadWrite = 2, kOpenAccessMask = 3, kOpenCreate = 0100;
 inline constexpr u32 kOpenExclusive = 0200, kOpenTruncate = 01000, kOpenAppend = 02000, kOpenDirectory = 0200000;
 inline constexpr u32 kOpenNoTty = 0400, kOpenNonBlock = 04000, kOpenNoFollow = 0400000;
-inline constexpr u32 kOpenCloseOnExec = 02000000;
+inline constexpr u32 kOpenCloseOnExec = 02000000, kOpenLargeFile = 0100000, kOpenNoAccessTime = 01000000;
+inline constexpr u32 kOpenPath = 010000000, kOpenTemporary = 020000000 | kOpenDirectory;
 
 /// [asm-generic/poll.h] readiness, as poll(2) and epoll(7) name it
 inline constexpr u32 kPollIn = 0x1, kPollPriority = 0x2, kPollOut = 0x4, kPollError = 0x8, kPollHangUp = 0x10,
@@ -59,8 +60,8 @@ public:
     virtual Result<u64> control(Caller&, u32 /*request*/, u64 /*argument*/) { return fail(Errno::NoTty); }
     /// Kernel-side view of a regular file's content, for the loader. Errno::NoExec if it has none.
     virtual Result<std::span<const std::byte>> content() const { return fail(Errno::NoExec); }
-    /// Directory entries for getdents64; Errno::NotDir.
-    virtual Result<u64> read_directory(IoBuffer&, u64 /*offset*/) { return fail(Errno::NotDir); }
+    /// Directory entries for getdents64; moves the position on. Errno::NotDir.
+    virtual Result<u64> read_directory(const Caller*, IoBuffer&, u64& /*position*/) { return fail(Errno::NotDir); }
     /// Its place in the file tree, for openat() and its kind; null for files without a name.
     virtual fs::Node* node() const { return nullptr; }
 };

@@ -17,6 +17,11 @@ Result<Ref<Process>> Process::create(StringView name, Process* parent, Ref<Addre
     if (parent)
         TRY(process_table.check_room(*parent));
     Ref<Process> process = TRY(make_ref<Process>());
+    Ref<FsContext> context;
+    if (parent)
+        context = TRY(parent->fs()->clone());
+    else if (life_cycle_hooks.first_fs_context)
+        context = TRY(life_cycle_hooks.first_fs_context());
     process->id_ = process_table.allocate_id();
     process->name_.write(name);
     process->start_time_ns = clock_monotonic_ns();
@@ -25,6 +30,7 @@ Result<Ref<Process>> Process::create(StringView name, Process* parent, Ref<Addre
         Guard guard{process->lock_};
         process->space_ = std::move(space);
         process->files_ = std::move(files);
+        process->fs_ = std::move(context);
         process->session_ = std::move(session);
     }
     if (parent)
@@ -85,6 +91,11 @@ Ref<FileTable> Process::files() const {
     return files_;
 }
 
+Ref<FsContext> Process::fs() const {
+    Guard guard{lock_};
+    return fs_;
+}
+
 Ref<AddressSpace> TaskAccess::exchange_space(Process& process, Ref<AddressSpace> space) {
     Guard guard{process.lock_};
     std::swap(process.space_, space);
@@ -93,8 +104,10 @@ Ref<AddressSpace> TaskAccess::exchange_space(Process& process, Ref<AddressSpace>
 
 void TaskAccess::drop_files(Process& process) {
     Ref<FileTable> old;
+    Ref<FsContext> old_context;
     Guard guard{process.lock_};
     std::swap(process.files_, old);
+    std::swap(process.fs_, old_context);
 }
 
 Result<void> TaskAccess::wait_for_child_event(Process& process, u32 seen) {

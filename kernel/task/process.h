@@ -7,6 +7,7 @@
 #include "task/credentials.h"
 #include "task/exec_strings.h"
 #include "task/file.h"
+#include "task/fs_context.h"
 #include "task/limits.h"
 #include "task/session.h"
 #include "task/signal.h"
@@ -39,6 +40,7 @@ struct Caller {
     FileTable* files;
     i32 thread_id;     ///< gettid(2)
     UserThread* owner; ///< what this lies in
+    FsContext* fs = nullptr;
 };
 
 /// A thread of a process: the scheduler's thread, its identity, and what Linux keeps per thread. Its first count
@@ -69,6 +71,7 @@ public:
     /// Empty once the process has ended.
     Ref<AddressSpace> space() const;
     Ref<FileTable> files() const;
+    Ref<FsContext> fs() const;
     bool dying() const { return dying_.load(kAcquire); }
     /// Ended, and not waited for yet.
     bool is_zombie() const { return zombie_.load(kAcquire); }
@@ -108,6 +111,7 @@ private:
     mutable Spinlock lock_{LockRank::Process};
     Ref<AddressSpace> space_ GUARDED_BY(lock_);
     Ref<FileTable> files_ GUARDED_BY(lock_);
+    Ref<FsContext> fs_ GUARDED_BY(lock_);
     Ref<Session> session_ GUARDED_BY(lock_);
     Usage children_usage_ GUARDED_BY(lock_); // of those that have been waited for
     Usage ended_threads_ GUARDED_BY(lock_);
@@ -240,6 +244,8 @@ int wait_for_init();
 
 /// What gates and main.cpp hang on life-cycle events.
 struct Hooks {
+    /// The root and current directory of the first process; the others' are copies of their parents'.
+    Result<Ref<FsContext>> (*first_fs_context)() = nullptr;
     /// exec and spawn: gives a new space, not loaded yet, its fastcall table.
     Result<void> (*space_created)(AddressSpace&) = nullptr;
     /// exec and spawn: maps the vDSO into a new space; where its ELF header is, for AT_SYSINFO_EHDR.

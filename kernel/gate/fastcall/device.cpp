@@ -52,7 +52,7 @@ private:
 
 } // namespace
 
-Result<Ref<File>> open_examples(u32) { return Ref<File>(TRY(make_ref<ExamplesFile>())); }
+Result<Ref<File>> open_examples(const Caller*, u32) { return Ref<File>(TRY(make_ref<ExamplesFile>())); }
 
 Result<u64> register_probe(AddressSpace& space) {
     return TRY(register_function(space, {fastcall_probe, fastcall_probe_end}, {}))

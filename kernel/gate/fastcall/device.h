@@ -7,7 +7,7 @@
 namespace tollgate::fastcall {
 
 /// An open of the device.
-Result<Ref<File>> open_examples(u32 flags);
+Result<Ref<File>> open_examples(const Caller*, u32 flags);
 /// Test builds: registers the function that reads any address it is given; its index.
 Result<u64> register_probe(AddressSpace& space);
 
