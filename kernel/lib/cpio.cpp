@@ -57,6 +57,14 @@ bool leaves_root(StringView name) {
     return false;
 }
 
+/// A packer may pad a name with more NULs than one, so that the data behind it begins at a page.
+bool all_zero(StringView text) {
+    for (const char c : text)
+        if (c != '\0')
+            return false;
+    return true;
+}
+
 u32 sum_of(Bytes data) {
     u32 sum = 0;
     for (const std::byte value : data)
@@ -94,7 +102,7 @@ Parsed<std::optional<CpioEntry>> CpioReader::read_entry() {
         return parse_error("cpio: name of an impossible size", start);
     const StringView stored = StringView::from_bytes(TRY(reader_.take_bytes(name_size, "cpio: name past the end")));
     const auto name_end = stored.find('\0');
-    if (name_end != name_size - 1)
+    if (!name_end || !all_zero(stored.substr(*name_end)))
         return parse_error("cpio: name not terminated where it should be", start);
     const StringView name = stored.substr(0, *name_end);
     if (name == kTrailer) {

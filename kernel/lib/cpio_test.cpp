@@ -93,7 +93,8 @@ TEST(Cpio, HostileSizes) {
     EXPECT_FALSE(readable_with(kMode, "0x000004"));
     EXPECT_FALSE(readable_with(kNameSize, "00000000"));
     EXPECT_FALSE(readable_with(kNameSize, "00000004")); // the NUL is outside
-    EXPECT_FALSE(readable_with(kNameSize, "00000006"));
+    EXPECT_TRUE(readable_with(kNameSize, "00000006")); // one NUL more
+    EXPECT_FALSE(readable_with(kNameSize, "00000007"));
     EXPECT_FALSE(readable_with(kNameSize, "ffffffff"));
     EXPECT_FALSE(readable_with(kName + 4, "x"));
     EXPECT_FALSE(readable_with(0, "070707"));
@@ -123,6 +124,20 @@ TEST(Cpio, NamesLongerThanAPath) {
 TEST(Cpio, EmbeddedTerminator) {
     Sample image = one_file("a/b");
     image.patch(kName + 1, u8{0});
+    EXPECT_FALSE(readable(image.bytes()));
+}
+
+TEST(Cpio, NamesPaddedWithTerminators) {
+    static constexpr char kPadded[64] = "bin/program";
+    Sample image;
+    put_cpio_entry(image, StringView(kPadded, 40), 0100755, "data");
+    put_cpio_entry(image, "TRAILER!!!", 0, "");
+    CpioReader reader(image.bytes());
+    const auto entry = reader.next();
+    ASSERT_TRUE(entry && *entry);
+    EXPECT_EQ((*entry)->name, "bin/program");
+    EXPECT_EQ(StringView::from_bytes((*entry)->data), "data");
+    image.patch(kName + 39, 'x');
     EXPECT_FALSE(readable(image.bytes()));
 }
 
