@@ -19,9 +19,9 @@ void end(Verdict verdict) {
     x86::halt_forever();
 }
 
-void debugcon_write(StringView bytes) {
+void debugcon_write(unsigned which, StringView bytes) {
     for (const char c : bytes)
-        x86::out8(0xe9, static_cast<u8>(c));
+        x86::out8(static_cast<u16>(0xe9 + which), static_cast<u8>(c));
 }
 
 void disable_8259() {

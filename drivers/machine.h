@@ -12,8 +12,10 @@ enum class Verdict : u8 { Pass = 0x10, Fail = 0x11, Panic = 0x12 };
 /// 0x8900). Halts if there is neither.
 [[noreturn]] void end(Verdict verdict);
 
-/// Bytes to QEMU's isa-debugcon and Bochs' port 0xe9: where result files go.
-void debugcon_write(StringView bytes);
+/// Bytes to QEMU's isa-debugcon devices at ports 0xe9 (Bochs has it too), 0xea and 0xeb: results, and a program's
+/// output that is kept apart from the console. Nobody listens where there is no such device.
+inline constexpr unsigned kDebugConsoles = 3;
+void debugcon_write(unsigned which, StringView bytes);
 
 /// Masks every line of the 8259 pair, which BIOSes leave open, and moves its vectors out of the exceptions' way.
 void disable_8259();

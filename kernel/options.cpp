@@ -11,8 +11,8 @@ namespace {
 constinit Options options;
 constinit Cmdline command_line;
 
-constexpr const char* kKnown[] = {"init",       "accel",          "mitigations",    "pti",  "mds",   "spectre",
-                                  "clear_regs", "flexsc.workers", "flexsc.spin_us", "test", "mutant"};
+constexpr const char* kKnown[] = {"init",       "accel",          "mitigations",    "pti",  "mds",    "spectre",
+                                  "clear_regs", "flexsc.workers", "flexsc.spin_us", "test", "mutant", "quiet"};
 
 bool on_off(StringView key, bool otherwise) {
     const auto value = command_line.get(key);
@@ -91,6 +91,7 @@ void choose_mutant() {
 
 const Options& read_options(StringView text) {
     command_line = Cmdline(text);
+    log_set_quiet(on_off("quiet", false));
     command_line.for_each([](const CmdlineOption& option) {
         for (const char* known : kKnown)
             if (option.key == known)

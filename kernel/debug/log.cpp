@@ -8,6 +8,7 @@ namespace tollgate {
 namespace {
 
 constinit ConsoleWriter console = nullptr, raw_console = nullptr;
+constinit bool is_quiet = false;
 constinit Spinlock lock{LockRank::Log};
 constinit bool at_line_start GUARDED_BY(lock) = true;
 
@@ -33,6 +34,8 @@ void console_write_raw(StringView bytes) {
     at_line_start = bytes[bytes.size() - 1] == '\n';
 }
 
+void log_set_quiet(bool quiet) { is_quiet = quiet; }
+
 void console_write(StringView text) {
     Guard guard{lock};
     write_locked(text);
@@ -44,6 +47,8 @@ void console_write_unlocked(StringView text) {
 }
 
 void log_line(StringView format, std::span<const FormatArg> args) {
+    if (is_quiet)
+        return;
     FixedString<512> line;
     format_to(line, "[kernel] ");
     format_args(line, format, args);

@@ -15,6 +15,9 @@ void log_set_console(ConsoleWriter text, ConsoleWriter raw);
 void console_write(StringView text);
 /// Bytes that a terminal has processed.
 void console_write_raw(StringView bytes);
+/// Leaves the kernel's own lines out, so that the console is the programs' alone; panics are still written. Set once at
+/// boot.
+void log_set_quiet(bool quiet);
 /// Without the lock: for panics.
 void console_write_unlocked(StringView text);
 

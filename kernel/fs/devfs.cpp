@@ -6,8 +6,8 @@
 namespace tollgate::fs {
 namespace {
 
-using TextWriter = void (*)(StringView);
-constinit TextWriter debug_console = nullptr; // global: one port; set once at boot
+using DebugWriter = void (*)(unsigned which, StringView);
+constinit DebugWriter debug_console = nullptr; // global: the machine's ports; set once at boot
 
 /// Text goes to the console in pieces of this size.
 constexpr u64 kPiece = 256;
@@ -88,12 +88,13 @@ Result<Ref<File>> open_console(const Caller*, u32 flags) {
     return console().open_as(running_caller(), flags, Major, Minor);
 }
 
-class DebugDevice final : public Device<kMiscMajor, 200> {
+template <unsigned which>
+class DebugDevice final : public Device<kMiscMajor, 200 + which> {
 public:
     Result<u64> write(IoBuffer& buffer, u64, u32) override {
         if (!debug_console)
             return fail(Errno::Nxio);
-        return write_pieces(buffer, debug_console);
+        return write_pieces(buffer, [](StringView piece) { debug_console(which, piece); });
     }
 };
 
@@ -136,7 +137,7 @@ FileStatus device_status(u32 major, u32 minor) {
     return status;
 }
 
-void set_debug_console(void (*write)(StringView)) { debug_console = write; }
+void set_debug_console(void (*write)(unsigned, StringView)) { debug_console = write; }
 
 Result<void> add_device(StringView name, DeviceOpener open_device, u32 major, u32 minor) {
     const Ref<Node> dev = TRY(lookup(nullptr, nullptr, "/dev"));
@@ -153,7 +154,9 @@ Result<void> add_devices(Directory& dev) {
     TRY(add_device_to(dev, "tty", open_console<kTtyMajor, kTtyMinor>, kTtyMajor, kTtyMinor));
     TRY(add_device_to(dev, "console", open_console<kTtyMajor, kConsoleMinor>, kTtyMajor, kConsoleMinor));
     TRY(add_device_to(dev, "ttyS0", open_console<kSerialMajor, kSerialMinor>, kSerialMajor, kSerialMinor));
-    return add_own<DebugDevice>(dev, "debugcon");
+    TRY(add_own<DebugDevice<0>>(dev, "debugcon"));
+    TRY(add_own<DebugDevice<1>>(dev, "debugcon1"));
+    return add_own<DebugDevice<2>>(dev, "debugcon2");
 }
 
 } // namespace tollgate::fs
