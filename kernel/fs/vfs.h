@@ -47,7 +47,8 @@ FileStatus device_status(u32 major, u32 minor);
 /// Adds a read-only file at an absolute path whose text is generated at each open; missing directories are made.
 Result<void> add_text_file(StringView path, void (*generate)(Sink&));
 
-/// Where /dev/debugcon, debugcon1 and debugcon2 write to (QEMU's ports 0xe9 to 0xeb); nowhere until it is set. Called once at boot.
+/// Where /dev/debugcon, debugcon1 and debugcon2 write to (QEMU's ports 0xe9 to 0xeb); nowhere until it is set. Called
+/// once at boot.
 void set_debug_console(void (*write)(unsigned which, StringView));
 
 /// Steps of initialise(), each in a file of its own.

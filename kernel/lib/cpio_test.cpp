@@ -93,7 +93,7 @@ TEST(Cpio, HostileSizes) {
     EXPECT_FALSE(readable_with(kMode, "0x000004"));
     EXPECT_FALSE(readable_with(kNameSize, "00000000"));
     EXPECT_FALSE(readable_with(kNameSize, "00000004")); // the NUL is outside
-    EXPECT_TRUE(readable_with(kNameSize, "00000006")); // one NUL more
+    EXPECT_TRUE(readable_with(kNameSize, "00000006"));  // one NUL more
     EXPECT_FALSE(readable_with(kNameSize, "00000007"));
     EXPECT_FALSE(readable_with(kNameSize, "ffffffff"));
     EXPECT_FALSE(readable_with(kName + 4, "x"));
