@@ -33,7 +33,9 @@ Mutant mutant_by_name(StringView name) {
                   {"fpu_switch", Mutant::FpuSwitch},
                   {"fastcall_fault", Mutant::FastcallFault},
                   {"umip", Mutant::Umip},
-                  {"nproc_limit", Mutant::ProcessLimit}};
+                  {"nproc_limit", Mutant::ProcessLimit},
+                  {"cow_copy", Mutant::CowCopy},
+                  {"shootdown", Mutant::Shootdown}};
     for (const auto& entry : kNames)
         if (name == entry.name)
             return entry.mutant;

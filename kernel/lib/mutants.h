@@ -32,6 +32,8 @@ enum class Mutant : u8 {
     FastcallFault,    ///< a fault in a fastcall is taken for one in the kernel
     Umip,             ///< UMIP stays off
     ProcessLimit,     ///< RLIMIT_NPROC is not looked at
+    CowCopy,          ///< a write to a page that two processes share since fork() does not copy it
+    Shootdown,        ///< other CPUs keep what they remember of pages that are taken away
 };
 
 #ifdef TOLLGATE_TESTS

@@ -1,33 +1,30 @@
-// Areas are a sorted list; pages come at the first touch and are private to the space. Entries change under the lock; a
-// frame is given back only after every CPU that had the space loaded has flushed it.
+// Making and unmaking areas. Entries change under the lock; a frame is given back only after every CPU that had the
+// space loaded has flushed it. Areas that go are freed after the lock, since with them may go the last reference to a
+// file.
 #include "mem/address_space.h"
 
 #include "cpu/tlb.h"
-#include "debug/log.h"
-#include "lib/memory.h"
-#include "lib/mutants.h"
+#include "mem/user_range.h"
 
 namespace tollgate {
 namespace {
 
 constexpr u64 kMapBase = 0x7f0000000000; // the first mmap goes below this
-constexpr u64 kMinAddress = 0x10000;     // null pointers stay unmapped [man 2 mmap, mmap_min_addr]
+constexpr size_t kMostAreas = 65530;     // [man 2 mmap, ENOMEM; /proc/sys/vm/max_map_count]
 constinit Atomic<u64> next_id{1};
 using DestroyedHook = void (*)(AddressSpace&);
 constinit DestroyedHook destroyed_hook = nullptr;
 
-u64 user_top() { return mutant(Mutant::SysretTop) ? u64{1} << 47 : kUserTop; }
-
-bool good_range(u64 start, u64 length) {
-    return is_aligned(start, kPageSize) && length != 0 && length <= user_top() && start >= kMinAddress &&
-           start <= user_top() - length;
+/// Counted against RLIMIT_DATA.
+bool is_data(const Area& area) {
+    return area.sharing == Sharing::Private && area.access == Access::ReadWrite && area.kind != AreaKind::Stack;
 }
 
 } // namespace
 
 void AddressSpace::set_destroyed_hook(void (*hook)(AddressSpace&)) { destroyed_hook = hook; }
 
-AddressSpace::AddressSpace() : id_(next_id.fetch_add(1, kRelaxed)) {}
+AddressSpace::AddressSpace() : id_(next_id.fetch_add(1, kRelaxed)), map_top_(kMapBase) {}
 
 Result<Ref<AddressSpace>> AddressSpace::create() {
     Ref<AddressSpace> space = TRY(make_ref<AddressSpace>());
@@ -35,181 +32,222 @@ Result<Ref<AddressSpace>> AddressSpace::create() {
     return space;
 }
 
-AddressSpace::~AddressSpace() {
+// Nobody else knows the space any more, but an object that shrinks may still find it: try_retain() fails then.
+AddressSpace::~AddressSpace() NO_THREAD_SAFETY_ANALYSIS {
     if (destroyed_hook)
         destroyed_hook(*this);
-    while (Area* area = areas_.pop_front())
+    paging::destroy_space(tables_); // before the areas' objects, which may hold the last reference to a frame
+    while (Area* area = areas_.last()) {
+        areas_.remove(*area);
         delete area;
-    paging::destroy_space(tables_);
-}
-
-Area* AddressSpace::find_locked(u64 address) {
-    for (Area& area : areas_) {
-        if (address < area.start)
-            return nullptr;
-        if (address < area.end)
-            return &area;
     }
-    return nullptr;
 }
 
-bool AddressSpace::overlaps_pinned_locked(u64 start, u64 end) {
-    for (Area& area : areas_)
-        if (area.start < end && area.end > start && area.kind == AreaKind::Pinned)
+AddressSpace::DeadAreas::~DeadAreas() {
+    while (Area* area = list_.pop_front())
+        delete area;
+}
+
+void AddressSpace::account_locked(const Area& area, i64 bytes) {
+    mapped_bytes_.store(mapped_bytes_.load(kRelaxed) + static_cast<u64>(bytes), kRelaxed);
+    if (is_data(area))
+        data_bytes_ += static_cast<u64>(bytes);
+}
+
+Result<void> AddressSpace::check_limits_locked(u64 more, bool data) const {
+    if (areas_.size() >= kMostAreas || !range_fits(mapped_bytes(), more, limit_))
+        return fail(Errno::NoMem);
+    if (data && !range_fits(data_bytes_, more, data_limit_))
+        return fail(Errno::NoMem);
+    return {};
+}
+
+bool AddressSpace::reserved_locked(u64 start, u64 end) const {
+    for (const Area* area = areas_.at_or_above(start); area && area->start < end; area = areas_.next(*area))
+        if (area->is_reserved())
             return true;
     return false;
 }
 
-// First fit from the top down, so that mappings stay clear of the heap. `hint` is honoured if it is free.
-Result<u64> AddressSpace::find_gap_locked(u64 hint, u64 length) {
-    const auto is_free = [&](u64 start) REQUIRES(lock_) {
-        for (Area& area : areas_)
-            if (area.start < start + length && area.end > start)
-                return false;
-        return true;
-    };
-    if (hint != 0 && good_range(hint, length) && is_free(hint))
-        return hint;
-    u64 end = kMapBase;
-    for (Area* area = areas_.back(); area != nullptr; area = areas_.previous(*area)) {
-        if (area->start >= end)
-            continue;
-        if (area->end <= end && end - area->end >= length)
-            return end - length;
-        end = area->start;
+bool AddressSpace::mapped_locked(u64 start, u64 end) const {
+    for (const Area* area = areas_.at_or_above(start); start < end; area = areas_.next(*area)) {
+        if (area == nullptr || area->start > start)
+            return false;
+        start = area->end;
     }
-    if (end >= kMinAddress && end - kMinAddress >= length)
-        return end - length;
-    return fail(Errno::NoMem);
+    return true;
 }
 
-Result<void> AddressSpace::insert_locked(u64 start, u64 end, Access access, AreaKind kind) {
-    Area* before = nullptr;
-    for (Area& area : areas_) {
-        if (area.start >= end)
-            break;
-        before = &area;
-    }
-    mapped_bytes_ += end - start;
-    // Neighbours of one kind become one area: malloc's many small mappings would make the list long.
-    if (before != nullptr && before->end == start && before->access == access && before->kind == kind &&
-        kind != AreaKind::Pinned) {
-        before->end = end;
-        return {};
-    }
-    Area* fresh = new (std::nothrow) Area{.start = start, .end = end, .access = access, .kind = kind};
-    if (fresh == nullptr) {
-        mapped_bytes_ -= end - start;
+/// Where a new area goes; whatever was there is gone then.
+Result<u64> AddressSpace::place_locked(const MapRequest& request, u64 length, DeadAreas& dead) {
+    if (request.placement == Placement::Anywhere) {
+        const u64 hint = align_down(request.hint, kPageSize);
+        if (hint != 0 && good_range(hint, length) && areas_.is_free(hint, hint + length))
+            return hint;
+        for (const u64 top : {map_top_, user_top()}) // from the top down, clear of the heap
+            if (const u64 start = areas_.find_gap(length, top))
+                return start;
         return fail(Errno::NoMem);
     }
-    Area* after = before == nullptr ? areas_.front() : areas_.next(*before);
-    if (after == nullptr)
-        areas_.push_back(*fresh);
-    else
-        areas_.insert_before(*after, *fresh);
-    return {};
-}
-
-Result<void> AddressSpace::split_locked(u64 address) {
-    Area* area = find_locked(address);
-    if (area == nullptr || area->start == address)
-        return {};
-    Area* upper =
-        new (std::nothrow) Area{.start = address, .end = area->end, .access = area->access, .kind = area->kind};
-    if (upper == nullptr)
+    const u64 start = request.hint;
+    if (!is_aligned(start, kPageSize))
+        return fail(Errno::Inval);
+    if (!good_range(start, length))
         return fail(Errno::NoMem);
-    area->end = address;
-    Area* after = areas_.next(*area);
-    if (after == nullptr)
-        areas_.push_back(*upper);
-    else
-        areas_.insert_before(*after, *upper);
-    return {};
-}
-
-Result<u64> AddressSpace::map_anonymous(u64 hint, u64 length, Access access, AreaKind kind, Placement placement) {
-    const auto rounded = checked_align_up(length, kPageSize);
-    if (!rounded || *rounded == 0)
-        return fail(length == 0 ? Errno::Inval : Errno::NoMem);
-    Guard guard{lock_};
-    u64 start = hint;
-    if (placement == Placement::Anywhere) {
-        start = TRY(find_gap_locked(align_down(hint, kPageSize), *rounded));
-    } else {
-        if (!is_aligned(hint, kPageSize))
-            return fail(Errno::Inval);
-        if (!good_range(hint, *rounded))
-            return fail(Errno::NoMem);
-        if (overlaps_pinned_locked(start, start + *rounded))
-            return fail(Errno::Inval);
-        if (placement == Placement::FixedNoReplace) {
-            for (Area& area : areas_)
-                if (area.start < start + *rounded && area.end > start)
-                    return fail(Errno::Exist);
-        } else {
-            TRY(unmap_locked(start, start + *rounded));
-        }
-    }
-    TRY(insert_locked(start, start + *rounded, access, kind));
+    if (reserved_locked(start, start + length))
+        return fail(Errno::Inval);
+    if (request.placement == Placement::Fixed)
+        TRY(unmap_locked(start, start + length, dead));
+    else if (!areas_.is_free(start, start + length))
+        return fail(Errno::Exist);
     return start;
 }
 
-Result<u64> AddressSpace::map_pinned(std::span<const Frame> frames, Access access) {
+/// Neighbours that continue each other become one area: malloc's many small mappings would make the tree large.
+void AddressSpace::insert_locked(Owned<Area> area, DeadAreas& dead) {
+    account_locked(*area, static_cast<i64>(area->size()));
+    Area* above = areas_.at_or_above(area->start);
+    if (Area* below = areas_.below(above); below && AreaMap::continues(*below, *area)) {
+        const bool joined = above && AreaMap::continues(*area, *above);
+        const u64 end = joined ? above->end : area->end;
+        if (joined) {
+            areas_.remove(*above);
+            dead.add(*above);
+        }
+        areas_.set_end(*below, end);
+    } else if (above && AreaMap::continues(*area, *above)) {
+        areas_.set_start(*above, area->start);
+    } else {
+        areas_.insert(*area.release());
+        return;
+    }
+    dead.add(*area.release()); // it may hold a reference to an object
+}
+
+Result<void> AddressSpace::split_locked(u64 address) {
+    Area* area = areas_.find(address);
+    if (area == nullptr || area->start == address)
+        return {};
+    Owned<Area> upper = TRY(make_owned<Area>(area->at(address, area->end - address, area->offset_of(address)), this));
+    areas_.set_end(*area, address);
+    areas_.insert(*upper.release());
+    return {};
+}
+
+/// Joins again what continues its neighbour, from the area before `start` to the one behind `end`.
+void AddressSpace::join_locked(u64 start, u64 end, DeadAreas& dead) {
+    Area* area = areas_.find(start > 0 ? start - 1 : 0);
+    if (area == nullptr)
+        area = areas_.at_or_above(start);
+    while (area && area->start < end) {
+        Area* above = areas_.next(*area);
+        if (above && AreaMap::continues(*area, *above)) {
+            const u64 joined_end = above->end;
+            areas_.remove(*above);
+            dead.add(*above);
+            areas_.set_end(*area, joined_end);
+        } else {
+            area = above;
+        }
+    }
+}
+
+Result<u64> AddressSpace::map(const MapRequest& request) {
+    ASSERT(request.sharing == Sharing::Private || request.object);
+    const auto length = checked_align_up(request.length, kPageSize);
+    if (request.length == 0 || !is_aligned(request.offset, kPageSize))
+        return fail(Errno::Inval);
+    if (!length || *length > user_top())
+        return fail(Errno::NoMem);
+    // Made first: when it cannot be had, whatever Fixed would replace is still there.
+    AreaShape shape(0, *length, request.access, request.kind);
+    shape.sharing = request.sharing;
+    shape.limit = request.limit;
+    shape.object = request.object;
+    shape.offset = request.offset;
+    Owned<Area> area = TRY(make_owned<Area>(shape, this));
+    DeadAreas dead;
     Guard guard{lock_};
+    TRY(check_limits_locked(*length, is_data(*area)));
+    const u64 start = TRY(place_locked(request, *length, dead));
+    area->start = start;
+    area->end = start + *length;
+    insert_locked(std::move(area), dead);
+    return start;
+}
+
+Result<u64> AddressSpace::map_anonymous(u64 hint, u64 length, Access access, AreaKind kind, Placement placement) {
+    return map({.hint = hint, .length = length, .access = access, .kind = kind, .placement = placement});
+}
+
+Result<u64> AddressSpace::map_pinned(std::span<const Frame> frames, Access access, AreaKind kind) {
     const u64 length = frames.size() * kPageSize;
-    const u64 start = TRY(find_gap_locked(0, length));
+    Owned<Area> area = TRY(make_owned<Area>(AreaShape(0, length, access, kind), this));
+    DeadAreas dead;
+    Guard guard{lock_};
+    const u64 start = TRY(place_locked({.length = length}, length, dead));
     for (u64 i = 0; i < frames.size(); ++i) {
-        // Entries first: if memory runs out for a table, nothing has to be taken back but tables, which go with the
-        // space.
+        // Tables first: if memory runs out for one, nothing has to be taken back but tables, which go with the space.
         (void)TRY(paging::find_entry(tables_locked(), start + i * kPageSize, true));
     }
-    TRY(insert_locked(start, start + length, access, AreaKind::Pinned));
+    area->start = start;
+    area->end = start + length;
+    insert_locked(std::move(area), dead);
     for (u64 i = 0; i < frames.size(); ++i) {
         u64* entry = *paging::find_entry(tables_locked(), start + i * kPageSize, false);
-        *entry = paging::make_entry(frames[i].share().leak(), access, Privilege::User);
+        paging::set_entry(entry, paging::make_entry(frames[i].share().leak(), access, Privilege::User));
     }
+    resident_pages_.store(resident_pages_.load(kRelaxed) + frames.size(), kRelaxed);
     return start;
 }
 
 void AddressSpace::unmap_pinned(u64 address, u64 length) {
+    DeadAreas dead;
     Guard guard{lock_};
-    (void)unmap_locked(address, address + length);
+    (void)unmap_locked(address, address + length, dead); // whole areas: nothing to be split
 }
 
-// Splits at both ends, drops the areas between, then the pages. Fails before it changes anything.
-Result<void> AddressSpace::unmap_locked(u64 start, u64 end) {
-    TRY(split_locked(start));
-    TRY(split_locked(end));
-    for (Area& area : areas_) {
-        if (area.start >= end)
-            break;
-        if (area.end <= start)
-            continue;
-        mapped_bytes_ -= area.end - area.start;
-        areas_.remove(area);
-        // Pages are collected in batches: taken out of the tables, flushed everywhere, then freed.
-        for (u64 page = area.start; page < area.end;) {
-            PhysAddr batch[32];
-            unsigned count = 0;
-            const u64 batch_start = page;
-            for (; count < 32; page += kPageSize) {
-                u64* entry = paging::next_entry(tables_locked(), page, area.end);
-                if (entry == nullptr)
-                    break;
-                if (*entry == 0)
-                    continue;
-                batch[count++] = PhysAddr{*entry & kPteAddress};
-                *entry = 0;
-            }
-            if (count == 0)
-                continue;
-            flush(batch_start, page);
-            for (unsigned i = 0; i < count; ++i)
-                (void)Frame::adopt(batch[i]);
+/// Takes areas and pages out of a range. Fails, before it changes anything, only where it makes two areas of one.
+Result<void> AddressSpace::unmap_locked(u64 start, u64 end, DeadAreas& dead) {
+    Area* area = areas_.at_or_above(start);
+    if (area == nullptr || area->start >= end)
+        return {};
+    if (area->start < start && area->end > end)
+        TRY(split_locked(end));
+    const u64 first = area->start > start ? area->start : start;
+    u64 last = end;
+    while (area && area->start < end) {
+        Area* next = areas_.next(*area);
+        const u64 from = area->start > start ? area->start : start, to = area->end < end ? area->end : end;
+        account_locked(*area, -static_cast<i64>(to - from));
+        if (from > area->start) {
+            areas_.set_end(*area, from);
+        } else if (to < area->end) {
+            areas_.set_start(*area, to);
+        } else {
+            areas_.remove(*area);
+            dead.add(*area);
         }
-        delete &area;
+        last = to;
+        area = next;
     }
+    clear_pages_locked(first, last);
     return {};
+}
+
+/// Pages are taken out of the tables in batches, flushed everywhere, then freed.
+void AddressSpace::clear_pages_locked(u64 start, u64 end) {
+    paging::Taken taken;
+    for (u64 page = start; page < end;) {
+        const u64 batch_start = page;
+        paging::take_range(tables_locked(), page, end, taken);
+        if (taken.table_count > 0)
+            flush(0, kUserTop); // whatever the CPUs remember of the tables themselves [SDM vol 3, 4.10.4.1]
+        else if (taken.count > 0)
+            flush(batch_start, page);
+        resident_pages_.store(resident_pages_.load(kRelaxed) - taken.count, kRelaxed);
+        taken.free();
+    }
 }
 
 void AddressSpace::flush(u64 start, u64 end) {
@@ -217,81 +255,32 @@ void AddressSpace::flush(u64 start, u64 end) {
     std::atomic_thread_fence(kSeqCst); // the entries' plain stores come first
     const u64 cpus = cpus_.load(kSeqCst);
     if (cpus != 0)
-        tlb_shootdown(cpus, start, end);
+        tlb_shootdown(mutant(Mutant::Shootdown) ? cpus & u64{1} << this_cpu().number : cpus, start, end);
 }
 
 Result<void> AddressSpace::unmap(u64 address, u64 length) {
-    const auto rounded = checked_align_up(length, kPageSize);
-    if (!is_aligned(address, kPageSize) || !rounded || *rounded == 0)
+    const u64 end = TRY(end_of_range(address, length, Errno::Inval));
+    if (end == address)
         return fail(Errno::Inval);
-    if (*rounded > user_top() || address > user_top() - *rounded)
-        return fail(Errno::Inval);
+    DeadAreas dead;
     Guard guard{lock_};
-    if (overlaps_pinned_locked(address, address + *rounded))
+    if (reserved_locked(address, end))
         return fail(Errno::Inval);
-    return unmap_locked(address, address + *rounded);
+    if (areas_.size() >= kMostAreas)
+        return fail(Errno::NoMem);
+    return unmap_locked(address, end, dead);
 }
 
-Result<void> AddressSpace::protect(u64 address, u64 length, Access access) {
-    const auto rounded = checked_align_up(length, kPageSize);
-    if (!is_aligned(address, kPageSize))
-        return fail(Errno::Inval);
-    if (!rounded || *rounded > user_top() || address > user_top() - *rounded)
-        return fail(Errno::NoMem);
-    if (*rounded == 0)
-        return {};
-    const u64 end = address + *rounded;
+void AddressSpace::set_map_top(u64 address) {
     Guard guard{lock_};
-    u64 covered = address;
-    for (Area& area : areas_) {
-        if (area.end <= covered || area.start > covered)
-            continue;
-        if (area.kind == AreaKind::Pinned)
-            return fail(Errno::Access);
-        covered = area.end;
-        if (covered >= end)
-            break;
-    }
-    if (covered < end)
-        return fail(Errno::NoMem);
-    TRY(split_locked(address));
-    TRY(split_locked(end));
-    for (Area& area : areas_) {
-        if (area.start >= end)
-            break;
-        if (area.end <= address)
-            continue;
-        area.access = access;
-        for (u64 page = area.start; u64* entry = paging::next_entry(tables_locked(), page, area.end); page += kPageSize)
-            if (*entry != 0)
-                *entry = paging::make_entry(PhysAddr{*entry & kPteAddress}, access, Privilege::User);
-    }
-    flush(address, end);
-    return {};
+    map_top_ = align_down(address, kPageSize);
 }
 
-Result<u64> AddressSpace::map(const MapRequest& request) {
-    if (request.object)
-        return fail(Errno::NoSys);
-    return map_anonymous(request.hint, request.length, request.access, request.kind, request.placement);
-}
-Result<Ref<AddressSpace>> AddressSpace::fork() { return fail(Errno::NoSys); }
-Result<u64> AddressSpace::remap(u64, u64, u64, u64, u64) { return fail(Errno::NoSys); }
-Result<void> AddressSpace::advise(u64, u64, int) { return fail(Errno::NoSys); }
-Result<void> AddressSpace::residency(u64, std::span<u8>) { return fail(Errno::NoSys); }
-Result<void> AddressSpace::check_mapped(u64, u64) { return fail(Errno::NoSys); }
-Result<void> AddressSpace::populate(u64, u64) { return fail(Errno::NoSys); }
-Result<AreaInfo> AddressSpace::area_after(u64 address) {
+void AddressSpace::set_limits(u64 address_space, u64 data) {
     Guard guard{lock_};
-    for (Area& area : areas_)
-        if (area.end > address)
-            return AreaInfo{area.start, area.end, area.offset, area.access, area.kind, area.sharing, {}};
-    return fail(Errno::NoEnt);
+    limit_ = address_space;
+    data_limit_ = data;
 }
-SharedKey AddressSpace::shared_key(u64) { return {}; }
-void AddressSpace::set_map_top(u64) {}
-void AddressSpace::set_limits(u64, u64) {}
-void AddressSpace::drop_object_pages(const MemoryObject&, u64, u64) {}
 
 void AddressSpace::set_break_start(u64 address) {
     Guard guard{lock_};
@@ -299,74 +288,24 @@ void AddressSpace::set_break_start(u64 address) {
 }
 
 u64 AddressSpace::set_break(u64 address) {
+    DeadAreas dead;
     Guard guard{lock_};
-    if (address < break_start_ || address >= kMapBase)
+    if (address < break_start_ || address >= map_top_)
         return break_;
     const u64 old_end = align_up(break_, kPageSize), new_end = align_up(address, kPageSize);
     if (new_end > old_end) {
-        for (Area& area : areas_)
-            if (area.start < new_end && area.end > old_end)
-                return break_;
-        if (!insert_locked(old_end, new_end, Access::ReadWrite, AreaKind::Heap).has_value())
+        if (!areas_.is_free(old_end, new_end) || !check_limits_locked(new_end - old_end, true))
             return break_;
+        Result<Owned<Area>> area =
+            make_owned<Area>(AreaShape(old_end, new_end, Access::ReadWrite, AreaKind::Heap), this);
+        if (!area)
+            return break_;
+        insert_locked(std::move(*area), dead);
     } else if (new_end < old_end) {
-        if (!unmap_locked(new_end, old_end).has_value())
+        if (reserved_locked(new_end, old_end) || !unmap_locked(new_end, old_end, dead))
             return break_;
     }
     return break_ = address;
-}
-
-Result<void> AddressSpace::populate_locked(u64 page, Area& area) {
-    u64* entry = TRY(paging::find_entry(tables_locked(), page, true));
-    if (*entry != 0)
-        return {};
-    Frame frame = TRY(Frame::allocate());
-    if (mutant(Mutant::ClearFrames) && (area.kind == AreaKind::Anonymous || area.kind == AreaKind::Heap))
-        memset(frame.data(), 0x5a, kPageSize);
-    *entry = paging::make_entry(frame.leak(), area.access, Privilege::User);
-    return {};
-}
-
-FaultOutcome AddressSpace::handle_fault(u64 address, FaultAccess access) {
-    Guard guard{lock_};
-    Area* area = find_locked(address);
-    if (area == nullptr)
-        return FaultOutcome::NoArea;
-    switch (access) {
-    case FaultAccess::Read:
-        if (area->access == Access::None)
-            return FaultOutcome::NoAccess;
-        break;
-    case FaultAccess::Write:
-        if (area->access != Access::ReadWrite)
-            return FaultOutcome::NoAccess;
-        break;
-    case FaultAccess::Execute:
-        if (area->access != Access::ReadExecute)
-            return FaultOutcome::NoAccess;
-        break;
-    }
-    return populate_locked(align_down(address, kPageSize), *area).has_value() ? FaultOutcome::Resolved
-                                                                              : FaultOutcome::OutOfMemory;
-}
-
-Result<void> AddressSpace::write_bytes(u64 address, const void* from, u64 size) {
-    const u8* bytes = static_cast<const u8*>(from);
-    Guard guard{lock_};
-    while (size > 0) {
-        Area* area = find_locked(address);
-        if (area == nullptr || area->kind == AreaKind::Pinned)
-            return fail(Errno::Fault);
-        const u64 page = align_down(address, kPageSize), offset = address - page;
-        const u64 chunk = size < kPageSize - offset ? size : kPageSize - offset;
-        TRY(populate_locked(page, *area));
-        const u64 entry = *TRY(paging::find_entry(tables_locked(), page, false));
-        memcpy(direct<u8>(PhysAddr{entry & kPteAddress}) + offset, bytes, chunk);
-        address += chunk;
-        bytes += chunk;
-        size -= chunk;
-    }
-    return {};
 }
 
 Result<void> AddressSpace::map_fastcall_page(u64 address, Frame frame, Access access) {
@@ -374,7 +313,7 @@ Result<void> AddressSpace::map_fastcall_page(u64 address, Frame frame, Access ac
     Guard guard{lock_};
     u64* entry = TRY(paging::find_entry(tables_locked(), address, true));
     ASSERT(*entry == 0);
-    *entry = paging::make_entry(frame.leak(), access, Privilege::Kernel);
+    paging::set_entry(entry, paging::make_entry(frame.leak(), access, Privilege::Kernel));
     return {};
 }
 
@@ -384,20 +323,9 @@ void AddressSpace::unmap_fastcall_page(u64 address) {
     if (!entry.has_value() || **entry == 0)
         return;
     const PhysAddr frame{**entry & kPteAddress};
-    **entry = 0;
+    paging::set_entry(*entry, 0);
     flush(address, address + kPageSize);
     (void)Frame::adopt(frame);
-}
-
-unsigned AddressSpace::audit() {
-    Guard guard{lock_};
-    return paging::audit(tables_locked());
-}
-
-bool AddressSpace::user_executable(u64 address) {
-    Guard guard{lock_};
-    const Result<u64*> entry = paging::find_entry(tables_locked(), address, false);
-    return entry.has_value() && (**entry & (kPtePresent | kPteUser | kPteNoExecute)) == (kPtePresent | kPteUser);
 }
 
 } // namespace tollgate

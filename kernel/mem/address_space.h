@@ -3,6 +3,8 @@
 // and the fastcall space.
 #pragma once
 
+#include "lib/unique_ptr.h"
+#include "mem/area_map.h"
 #include "mem/memory_object.h"
 #include "mem/page_table.h"
 
@@ -81,8 +83,10 @@ public:
     /// RLIMIT_AS and RLIMIT_DATA in bytes; a child inherits them.
     void set_limits(u64 address_space, u64 data) EXCLUDES(lock_);
 
-    /// Maps these frames as a pinned area at an address of the kernel's choice. The frames stay the caller's as well.
-    Result<u64> map_pinned(std::span<const Frame> frames, Access access) EXCLUDES(lock_);
+    /// Maps these frames as a pinned area (or Vdso) at an address of the kernel's choice. The frames stay the caller's
+    /// as well.
+    Result<u64> map_pinned(std::span<const Frame> frames, Access access, AreaKind kind = AreaKind::Pinned)
+        EXCLUDES(lock_);
     /// Takes a pinned area away again.
     void unmap_pinned(u64 address, u64 length) EXCLUDES(lock_);
     /// munmap(2): Inval if unaligned, beyond kUserTop, or over a pinned area.
@@ -110,8 +114,8 @@ public:
     unsigned audit() EXCLUDES(lock_);
     /// Whether user code could execute / write at the address, by the tables.
     bool user_executable(u64 address) EXCLUDES(lock_);
-    u64 mapped_bytes() const { return mapped_bytes_; }
-    u64 resident_bytes() const { return resident_bytes_; }
+    u64 mapped_bytes() const { return mapped_bytes_.load(kRelaxed); }
+    u64 resident_bytes() const { return resident_pages_.load(kRelaxed) * kPageSize; }
 
     /// Makes this CPU use the space. Interrupts are off. Called by the scheduler only.
     void load();
@@ -130,24 +134,54 @@ public:
 private:
     friend Result<Ref<AddressSpace>> make_ref<AddressSpace>();
     AddressSpace();
-    Area* find_locked(u64 address) REQUIRES(lock_);
-    Result<u64> find_gap_locked(u64 hint, u64 length) REQUIRES(lock_);
-    Result<void> insert_locked(u64 start, u64 end, Access access, AreaKind kind) REQUIRES(lock_);
+
+    /// Areas that have been taken out under the lock, and go, with their objects, once it is free again.
+    class DeadAreas {
+    public:
+        ~DeadAreas();
+        void add(Area& area) { list_.push_back(area); }
+
+    private:
+        List<Area, &Area::object_link> list_;
+    };
+
+    // address_space.cpp
+    Result<u64> place_locked(const MapRequest& request, u64 length, DeadAreas& dead) REQUIRES(lock_);
+    void insert_locked(Owned<Area> area, DeadAreas& dead) REQUIRES(lock_);
     Result<void> split_locked(u64 address) REQUIRES(lock_);
-    Result<void> unmap_locked(u64 start, u64 end) REQUIRES(lock_);
-    bool overlaps_pinned_locked(u64 start, u64 end) REQUIRES(lock_);
-    Result<void> populate_locked(u64 page, Area& area) REQUIRES(lock_);
+    void join_locked(u64 start, u64 end, DeadAreas& dead) REQUIRES(lock_);
+    Result<void> unmap_locked(u64 start, u64 end, DeadAreas& dead) REQUIRES(lock_);
+    void clear_pages_locked(u64 start, u64 end) REQUIRES(lock_);
+    bool reserved_locked(u64 start, u64 end) const REQUIRES(lock_);
+    bool mapped_locked(u64 start, u64 end) const REQUIRES(lock_);
+    Result<void> check_limits_locked(u64 more, bool data) const REQUIRES(lock_);
+    void account_locked(const Area& area, i64 bytes) REQUIRES(lock_);
     void flush(u64 start, u64 end);
+    // address_space_fault.cpp
+    enum class Page : u8 { Any, Own };
+    FaultOutcome page_in_locked(Area& area, u64 page, Page which) REQUIRES(lock_);
+    FaultOutcome own_page_locked(Area& area, u64 page, u64* entry) REQUIRES(lock_);
+    // address_space_change.cpp
+    void set_rights_locked(Area& area) REQUIRES(lock_);
+    Result<u64> move_locked(Area& area, u64 old_length, const MapRequest& request, bool keep, DeadAreas& dead)
+        REQUIRES(lock_);
+    // address_space_fork.cpp
+    Result<void> copy_to(AddressSpace& child);
+    Result<void> copy_areas_to(AddressSpace& child);
     /// For changing entries; the roots themselves stay as they are.
     SpaceTables& tables_locked() REQUIRES(lock_) { return tables_; }
 
     Spinlock lock_{LockRank::AddressSpace};
-    List<Area, &Area::link> areas_ GUARDED_BY(lock_); // sorted, disjoint
-    SpaceTables tables_;                              // entries are changed under lock_
-    Atomic<u64> cpus_{0};                             // bit n: CPU n has it loaded
+    AreaMap areas_ GUARDED_BY(lock_);
+    SpaceTables tables_;  // entries are changed under lock_
+    Atomic<u64> cpus_{0}; // bit n: CPU n has it loaded
     const u64 id_;
     u64 break_start_ GUARDED_BY(lock_) = 0, break_ GUARDED_BY(lock_) = 0;
-    u64 mapped_bytes_ = 0, resident_bytes_ = 0;
+    u64 map_top_ GUARDED_BY(lock_);
+    u64 limit_ GUARDED_BY(lock_) = ~u64{0}, data_limit_ GUARDED_BY(lock_) = ~u64{0};
+    u64 data_bytes_ GUARDED_BY(lock_) = 0; // private and writable
+    // Changed under lock_, read without.
+    Atomic<u64> mapped_bytes_{0}, resident_pages_{0};
 };
 
 } // namespace tollgate

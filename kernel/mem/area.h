@@ -3,6 +3,7 @@
 
 #include "lib/list.h"
 #include "lib/ref.h"
+#include "lib/tree.h"
 #include "mem/access.h"
 
 namespace tollgate {
@@ -22,24 +23,55 @@ enum class AreaKind : u8 {
     Vdso,   ///< frames that every process has: refused likewise, but the child has it too
 };
 
-/// Whether writes stay with the process that makes them, or reach the object and everybody else who maps it.
-enum class Sharing : u8 { Private, Shared };
-
 /// Where a mapping may go. Anywhere: at the hint if that is free. Fixed: there, and what was there is unmapped first.
 /// FixedNoReplace: there, or Errno::Exist.
 enum class Placement : u8 { Anywhere, Fixed, FixedNoReplace };
 
-struct Area {
+/// What a child gets of an area (MADV_DONTFORK, MADV_WIPEONFORK).
+enum class Inherit : u8 { Copy, Nothing, Zeros };
+
+/// A range and what there is to know about it.
+struct AreaShape {
     u64 start, end;
     Access access;
     AreaKind kind;
     Sharing sharing = Sharing::Private;
     Access limit = Access::ReadWrite; ///< what mprotect may raise a shared area to
-    Ref<MemoryObject> object{};       ///< null: zeros
-    u64 offset = 0;                   ///< in the object, of `start`
-    AddressSpace* space = nullptr;
-    ListLink<Area> link{};
+    Inherit inherit = Inherit::Copy;
+    Ref<MemoryObject> object{}; ///< null: zeros
+    u64 offset = 0;             ///< in the object, of `start`
+
+    AreaShape(u64 start, u64 end, Access access, AreaKind kind);
+    AreaShape(const AreaShape& other);
+    ~AreaShape();
+
+    u64 size() const { return end - start; }
+    /// Where in the object an address of the area is.
+    u64 offset_of(u64 address) const { return offset + (address - start); }
+    /// Whether user calls may not touch it.
+    bool is_reserved() const { return kind == AreaKind::Pinned || kind == AreaKind::Guard || kind == AreaKind::Vdso; }
+    /// The same in another place; an object is seen from `object_offset` on.
+    AreaShape at(u64 new_start, u64 length, u64 object_offset) const;
+};
+
+/// One area of a space.
+struct Area : AreaShape {
+    Area(const AreaShape& shape, AddressSpace* owner);
+    ~Area();
+
+    AddressSpace* const space;
+    u64 gap = 0;         ///< free bytes between the area below and this one
+    u64 largest_gap = 0; ///< of this area and all below it in the tree
+    TreeLink<Area> tree{};
     ListLink<Area> object_link{}; ///< on the object's list of areas, under its mappings_lock_
+
+    void summarise(const Area* left, const Area* right) {
+        largest_gap = gap;
+        if (left && left->largest_gap > largest_gap)
+            largest_gap = left->largest_gap;
+        if (right && right->largest_gap > largest_gap)
+            largest_gap = right->largest_gap;
+    }
 };
 
 } // namespace tollgate

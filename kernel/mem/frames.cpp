@@ -1,78 +1,147 @@
-// One record a frame: its reference count and its links in the list of free frames. The records are taken from the end
-// of the first usable region that can hold them.
+// Each CPU keeps a few free frames to itself, in two stacks: used ones, which are cleared when they are handed out, and
+// clean ones, which is what page tables leave behind, since they are empty when they go. Only a CPU itself touches its
+// stacks, with interrupts off; when memory is out, all are asked to give theirs back. Behind them are the pool and its
+// lock.
 #include "mem/frames.h"
 
+#include "cpu/tlb.h"
 #include "debug/panic.h"
 #include "lib/memory.h"
+#include "mem/fail_alloc.h"
 #include "sync/spinlock.h"
 
 namespace tollgate {
 namespace {
 
-constexpr u32 kNone = ~0u;
-
-struct Record {
-    Atomic<u32> references;
-    u32 next, previous;
-    u32 free; // 1: on the free list
-};
-
 constinit Spinlock lock{LockRank::Frames};
-constinit Record* records = nullptr;
+constinit FramePool pool GUARDED_BY(lock);
+constinit FrameRecord* records = nullptr;
 constinit u32 record_count = 0;
-constinit u32 free_head GUARDED_BY(lock) = kNone;
-constinit u64 free_frames GUARDED_BY(lock) = 0;
 constinit u64 all_frames = 0;
 constinit PhysAddr ram_top;
 
-void push_locked(u32 n) REQUIRES(lock) {
-    Record& record = records[n];
-    record.next = free_head;
-    record.previous = kNone;
-    record.free = 1;
-    if (free_head != kNone)
-        records[free_head].previous = n;
-    free_head = n;
-    ++free_frames;
-}
+constexpr unsigned kBatchOrder = 4, kBatch = 1 << kBatchOrder;
 
-void remove_locked(u32 n) REQUIRES(lock) {
-    Record& record = records[n];
-    if (record.previous != kNone)
-        records[record.previous].next = record.next;
-    else
-        free_head = record.next;
-    if (record.next != kNone)
-        records[record.next].previous = record.previous;
-    record.free = 0;
-    --free_frames;
-}
+/// Frame numbers.
+struct Stack {
+    u32 count;
+    u32 frames[2 * kBatch];
 
-Record& record_of(PhysAddr address) {
+    bool empty() const { return count == 0; }
+    bool full() const { return count == 2 * kBatch; }
+    void push(u32 n) { frames[count++] = n; }
+    u32 pop() { return frames[--count]; }
+};
+struct alignas(64) Cache {
+    Stack used, clean;
+};
+constinit Cache caches[kMaxCpus] = {};
+
+Cache& own_cache() { return caches[this_cpu().number]; }
+
+FrameRecord& record_of(PhysAddr address) {
     const u64 n = address.value() >> kPageShift;
     ASSERT(n < record_count);
     return records[n];
 }
 
-void clear(PhysAddr address) {
-    u64* words = direct<u64>(address);
-    for (unsigned i = 0; i < kPageSize / 8; i += 8) {
-        words[i] = words[i + 1] = words[i + 2] = words[i + 3] = 0;
-        words[i + 4] = words[i + 5] = words[i + 6] = words[i + 7] = 0;
+u32 number_of(PhysAddr address) { return static_cast<u32>(address.value() >> kPageShift); }
+
+void clear(u32 n) { clear_page(direct(PhysAddr{u64{n} << kPageShift})); }
+
+/// Interrupts are off. The lock comes first: while it is waited for, another CPU may empty the cache (drain).
+void refill(Cache& cache) {
+    Guard guard{lock};
+    if (!cache.used.empty())
+        return;
+    const u32 block = pool.take(kBatchOrder);
+    for (u32 i = kBatch; block != FramePool::kNone && i-- > 0;)
+        cache.used.push(block + i); // the lowest on top
+    while (block == FramePool::kNone && cache.used.count < kBatch) {
+        const u32 n = pool.take(0);
+        if (n == FramePool::kNone)
+            break;
+        cache.used.push(n);
     }
 }
 
-void drop(PhysAddr address) {
-    Record& record = record_of(address);
-    const u32 before = record.references.fetch_sub(1, kAcqRel);
-    ASSERT(before != 0 && !record.free);
-    if (before != 1)
-        return;
+/// Interrupts are off.
+void flush(Stack& stack, unsigned leave) {
     Guard guard{lock};
-    push_locked(static_cast<u32>(address.value() >> kPageShift));
+    while (stack.count > leave)
+        pool.give(stack.pop(), 0);
+}
+
+void drain(void*) {
+    flush(own_cache().used, 0);
+    flush(own_cache().clean, 0);
+}
+
+/// Brings together what all CPUs keep to themselves; false if that is nothing.
+bool drain_all() {
+    u64 kept = 0;
+    for (unsigned cpu = 0; cpu < cpu_count(); ++cpu)
+        kept += caches[cpu].used.count + caches[cpu].clean.count; // a guess: they may be in use
+    if (kept == 0)
+        return false;
+    InterruptGuard interrupts;
+    drain(nullptr);
+    cpu_call_others(drain, nullptr);
+    return true;
+}
+
+enum class Prefer : u8 { Used, Clean };
+
+/// A frame with one reference. `cleared` tells whether it holds zeros already. kNone if there is none at all.
+u32 take_frame(Prefer prefer, bool& cleared) {
+    InterruptGuard interrupts;
+    Cache& cache = own_cache();
+    if (cache.used.empty() && cache.clean.empty())
+        refill(cache);
+    if (cache.used.empty() && cache.clean.empty() && drain_all())
+        refill(cache);
+    cleared = !cache.clean.empty() && (prefer == Prefer::Clean || cache.used.empty());
+    Stack& from = cleared ? cache.clean : cache.used;
+    if (from.empty())
+        return FramePool::kNone;
+    const u32 n = from.pop();
+    records[n].references.store(1, kRelaxed);
+    return n;
+}
+
+void keep(u32 n, Stack Cache::*where) {
+    InterruptGuard interrupts;
+    Stack& stack = own_cache().*where;
+    if (stack.full())
+        flush(stack, kBatch);
+    stack.push(n);
+}
+
+void drop(PhysAddr address) {
+    FrameRecord& record = record_of(address);
+    // The only reference: nobody else can add one. Saves the locked instruction for private pages.
+    if (record.references.load(kAcquire) == 1) {
+        record.references.store(0, kRelaxed);
+    } else {
+        const u32 before = record.references.fetch_sub(1, kAcqRel);
+        ASSERT(before != 0);
+        if (before != 1)
+            return;
+    }
+    keep(number_of(address), &Cache::used);
 }
 
 } // namespace
+
+void clear_page(void* page) {
+    u64 words = kPageSize / 8;
+    asm volatile("rep stosq" : "+D"(page), "+c"(words) : "a"(u64{0}) : "memory");
+}
+
+void copy_page(void* to, const void* from) {
+    u64 words = kPageSize / 8;
+    asm volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
+}
 
 Frame::~Frame() {
     if (!address_.is_null())
@@ -80,29 +149,58 @@ Frame::~Frame() {
 }
 
 Result<Frame> Frame::allocate() {
-    u32 n;
-    {
-        Guard guard{lock};
-        n = free_head;
-        if (n == kNone)
-            return fail(Errno::NoMem);
-        remove_locked(n);
-    }
-    const PhysAddr address{u64{n} << kPageShift};
-    records[n].references.store(1, kRelaxed);
-    clear(address);
-    return Frame{address};
+    bool cleared = false;
+    const u32 n = fail_alloc::now() ? FramePool::kNone : take_frame(Prefer::Used, cleared);
+    if (n == FramePool::kNone)
+        return fail(Errno::NoMem);
+    if (!cleared)
+        clear(n);
+    return Frame{PhysAddr{u64{n} << kPageShift}};
+}
+
+Result<Frame> Frame::allocate_copy(PhysAddr of) {
+    bool cleared = false;
+    const u32 n = fail_alloc::now() ? FramePool::kNone : take_frame(Prefer::Used, cleared);
+    if (n == FramePool::kNone)
+        return fail(Errno::NoMem);
+    Frame frame{PhysAddr{u64{n} << kPageShift}};
+    copy_page(frame.data(), direct(of));
+    return frame;
 }
 
 Frame Frame::share() const { return from(address_); }
 
 Frame Frame::from(PhysAddr address) {
-    const u32 before = record_of(address).references.fetch_add(1, kRelaxed);
-    ASSERT(before != 0);
+    frames::add_reference(address);
     return Frame{address};
 }
 
 namespace frames {
+
+void add_reference(PhysAddr address) {
+    const u32 before = record_of(address).references.fetch_add(1, kRelaxed);
+    ASSERT(before != 0);
+}
+
+PhysAddr allocate_table() {
+    bool cleared = false;
+    const u32 n = fail_alloc::now() ? FramePool::kNone : take_frame(Prefer::Clean, cleared);
+    if (n == FramePool::kNone)
+        return {};
+    if (!cleared)
+        clear(n);
+    records[n].use = {.used = 0, .low = 511, .high = 0};
+    return PhysAddr{u64{n} << kPageShift};
+}
+
+void free_table(PhysAddr table) {
+    FrameRecord& record = record_of(table);
+    ASSERT(record.references.load(kRelaxed) == 1 && record.use.used == 0);
+    record.references.store(0, kRelaxed);
+    keep(number_of(table), &Cache::clean);
+}
+
+TableUse& table_use(PhysAddr table) { return record_of(table).use; }
 
 void initialise(const BootInfo& info, PhysAddr image_end) {
     u64 top = 0;
@@ -111,7 +209,7 @@ void initialise(const BootInfo& info, PhysAddr image_end) {
             top = region.end().value() > top ? region.end().value() : top;
     ram_top = PhysAddr{top};
     record_count = static_cast<u32>(top >> kPageShift);
-    const u64 records_size = align_up(u64{record_count} * sizeof(Record), kPageSize);
+    const u64 records_size = align_up(u64{record_count} * sizeof(FrameRecord), kPageSize);
 
     // The archive is wherever the loader put it; it may lie inside a usable region.
     const u64 archive_start = info.initial_archive ? info.initial_archive->base.align_down().value() : 0;
@@ -137,65 +235,78 @@ void initialise(const BootInfo& info, PhysAddr image_end) {
     }
     if (place == 0)
         panic("no room for {} frame records: give the machine more memory (-m 32M at least)", record_count);
-    records = direct<Record>(PhysAddr{place});
+    records = direct<FrameRecord>(PhysAddr{place});
     memset(static_cast<void*>(records), 0, records_size);
 
-    // Downwards, so that low frames are handed out first: until the kernel's own tables are loaded only 4 GiB are
-    // mapped.
     Guard guard{lock};
+    pool.use(records, record_count);
     const auto regions = info.memory.regions();
     for (size_t i = regions.size(); i-- > 0;) {
         if (regions[i].kind != MemoryRegion::Kind::Usable)
             continue;
         const u64 first = align_up(regions[i].base.value(), kPageSize);
+        u64 end = 0; // of the usable run that is being walked down
         for (u64 at = align_down(regions[i].end().value(), kPageSize); at >= first + kPageSize;) {
             at -= kPageSize;
-            if (taken(at, at + kPageSize) || (at >= place && at < place + records_size))
-                continue;
-            push_locked(static_cast<u32>(at >> kPageShift));
+            const bool usable = !taken(at, at + kPageSize) && !(at >= place && at < place + records_size);
+            if (usable && end == 0)
+                end = at + kPageSize;
+            if (end != 0 && (!usable || at < first + kPageSize)) {
+                pool.add(number_of(PhysAddr{usable ? at : at + kPageSize}), number_of(PhysAddr{end}));
+                end = 0;
+            }
         }
     }
-    all_frames = free_frames;
+    all_frames = pool.free_count();
 }
 
 namespace {
 
-/// Takes a run of free frames off the list; the first frame's number.
-Result<u64> take_run(u64 count) {
-    Guard guard{lock};
-    u64 run = 0;
-    for (u32 n = 0; n < record_count; ++n) {
-        run = records[n].free ? run + 1 : 0;
-        if (run < count)
-            continue;
-        const u64 first = n + 1 - count;
-        for (u64 i = first; i <= n; ++i)
-            remove_locked(static_cast<u32>(i));
-        return first;
+u32 take_run(u64 count) {
+    if (count == 0 || count >> 20 != 0)
+        return FramePool::kNone;
+    {
+        Guard guard{lock};
+        if (const u32 first = pool.take_run(static_cast<u32>(count)); first != FramePool::kNone)
+            return first;
     }
-    return fail(Errno::NoMem);
+    if (!drain_all())
+        return FramePool::kNone;
+    Guard guard{lock};
+    return pool.take_run(static_cast<u32>(count));
 }
 
 } // namespace
 
 Result<PhysAddr> allocate_contiguous(u64 count) {
-    const u64 first = TRY(take_run(count));
-    for (u64 i = first; i < first + count; ++i) {
-        records[i].references.store(1, kRelaxed);
-        clear(PhysAddr{i << kPageShift});
+    const u32 first = fail_alloc::now() ? FramePool::kNone : take_run(count);
+    if (first == FramePool::kNone)
+        return fail(Errno::NoMem);
+    for (u32 n = first; n < first + count; ++n) {
+        records[n].references.store(1, kRelaxed);
+        clear(n);
     }
-    return PhysAddr{first << kPageShift};
+    return PhysAddr{u64{first} << kPageShift};
 }
 
 void free_contiguous(PhysAddr first, u64 count) {
-    for (u64 i = 0; i < count; ++i)
-        drop(first + i * kPageSize);
+    for (u64 i = 0; i < count; ++i) {
+        FrameRecord& record = record_of(first + i * kPageSize);
+        ASSERT(record.references.load(kRelaxed) == 1);
+        record.references.store(0, kRelaxed);
+    }
+    Guard guard{lock};
+    pool.give_run(number_of(first), static_cast<u32>(count));
 }
 
-u32 references(PhysAddr address) { return record_of(address).references.load(kRelaxed); }
+u32 references(PhysAddr address) { return record_of(address).references.load(kAcquire); }
+
 u64 free_count() {
+    u64 sum = 0;
+    for (unsigned cpu = 0; cpu < kMaxCpus; ++cpu)
+        sum += caches[cpu].used.count + caches[cpu].clean.count;
     Guard guard{lock};
-    return free_frames;
+    return sum + pool.free_count();
 }
 u64 total_count() { return all_frames; }
 PhysAddr top() { return ram_top; }

@@ -1,8 +1,9 @@
-// Page frames: 4 KiB of RAM each, counted references, one lock. A Frame owns one reference.
+// Page frames: 4 KiB of RAM each, with counted references. A Frame owns one reference.
 #pragma once
 
 #include "lib/boot_info.h"
 #include "lib/result.h"
+#include "mem/frame_pool.h"
 #include "mem/layout.h"
 
 #include <utility>
@@ -22,6 +23,8 @@ public:
 
     /// A frame filled with zeros. Errno::NoMem.
     static Result<Frame> allocate();
+    /// A frame with the content of another one. Errno::NoMem.
+    static Result<Frame> allocate_copy(PhysAddr of);
     /// One more reference to the same frame.
     Frame share() const;
     /// Gives the reference to a page table, and takes it back.
@@ -42,6 +45,9 @@ private:
     PhysAddr address_;
 };
 
+void clear_page(void* page);
+void copy_page(void* to, const void* from);
+
 namespace frames {
 
 /// Takes over all usable RAM but the first MiB, the kernel image and `reserved`. Panics if there is too little.
@@ -49,6 +55,12 @@ void initialise(const BootInfo& info, PhysAddr image_end);
 /// `count` adjacent frames, zeroed, each with one reference; the physical address of the first. Errno::NoMem.
 Result<PhysAddr> allocate_contiguous(u64 count);
 void free_contiguous(PhysAddr first, u64 count);
+/// One more reference, for a page table entry.
+void add_reference(PhysAddr address);
+/// A frame of zeros for a page table; null if memory is out. It must be all zeros again when it is freed.
+PhysAddr allocate_table();
+void free_table(PhysAddr table);
+TableUse& table_use(PhysAddr table);
 /// References to the frame at `address`.
 u32 references(PhysAddr address);
 u64 free_count();

@@ -9,6 +9,16 @@ namespace tollgate {
 
 MemoryObject::~MemoryObject() { ASSERT(mappings_.empty()); }
 
+void MemoryObject::add_mapping(Area& area) {
+    Guard guard{mappings_lock_};
+    mappings_.push_back(area);
+}
+
+void MemoryObject::remove_mapping(Area& area) {
+    Guard guard{mappings_lock_};
+    mappings_.remove(area);
+}
+
 void MemoryObject::drop_mappings(u64 first_page, u64 page_count) {
     for (u64 visited = 0;;) {
         Ref<AddressSpace> next;

@@ -34,8 +34,11 @@ public:
     /// been set and the object has let go of the frames. Call it without locks.
     void drop_mappings(u64 first_page, u64 page_count);
 
+    /// For AreaMap.
+    void add_mapping(Area& area) EXCLUDES(mappings_lock_);
+    void remove_mapping(Area& area) EXCLUDES(mappings_lock_);
+
 private:
-    friend class AddressSpace;
     Spinlock mappings_lock_{LockRank::MemoryObject};
     List<Area, &Area::object_link> mappings_ GUARDED_BY(mappings_lock_);
 };

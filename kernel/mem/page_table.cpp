@@ -1,6 +1,6 @@
-// Every PDPT of the kernel half is made at boot, so that a space's copy of the upper PML4 entries never goes stale. The
-// last slot is different: each space has a PDPT of its own there, for the kernel image (shared directory) and its
-// fastcall space.
+// The kernel's half. Every PDPT of it is made at boot, so that a space's copy of the upper PML4 entries never goes
+// stale. The last slot is different: each space has a PDPT of its own there, for the kernel image (shared directory)
+// and its fastcall space.
 #include "mem/page_table.h"
 
 #include "cpu/cpu.h"
@@ -10,6 +10,7 @@
 #include "debug/panic.h"
 #include "lib/memory.h"
 #include "lib/mutants.h"
+#include "mem/page_table_internal.h"
 #include "sync/spinlock.h"
 
 namespace tollgate::paging {
@@ -18,20 +19,10 @@ namespace {
 extern "C" const u8 __image_start[], __text_end[], __rodata_start[], __rodata_end[], __data_start[], __image_end[];
 extern "C" const u8 __entry_text_start[], __entry_text_end[];
 
-constexpr unsigned kUserSlots = 256;
-constexpr unsigned kImageSlot = 510, kFastcallSlot = 511; // in the PDPT of PML4 slot 511
-constexpr u64 kTableFlags = kPtePresent | kPteWrite;
-
 // Written at boot, read-only afterwards.
-constinit bool pti_on = false;
-constinit PhysAddr root;            // the kernel's own
-constinit PhysAddr image_directory; // page directory of the kernel image
-constinit PhysAddr entry_directory; // the same slot for user tables: entry text only
+constinit PhysAddr root; // the kernel's own
 constinit u64 global = 0;
 constinit Spinlock kernel_lock{LockRank::KernelSpace}; // tables of the kernel space
-
-unsigned index(u64 address, unsigned level) { return address >> (12 + 9 * level) & 511; }
-u64* table_at(u64 entry) { return direct<u64>(PhysAddr{entry & kPteAddress}); }
 
 PhysAddr new_table() {
     Result<Frame> frame = Frame::allocate();
@@ -51,20 +42,6 @@ u64* descend(u64& entry, u64 flags, bool create) {
         entry = frame->leak().value() | flags;
     }
     return table_at(entry);
-}
-
-u64 access_bits(Access access) {
-    switch (access) {
-    case Access::None:
-        return kPteNoExecute;
-    case Access::Read:
-        return kPteNoExecute;
-    case Access::ReadWrite:
-        return kPteNoExecute | kPteWrite;
-    case Access::ReadExecute:
-        return 0;
-    }
-    return kPteNoExecute;
 }
 
 u64* kernel_entry(u64 address, u64* top, bool create) {
@@ -97,12 +74,14 @@ Access image_access(u64 address) {
 
 } // namespace
 
-bool pti() { return pti_on; }
+constinit SharedTables shared;
+
+bool pti() { return shared.pti; }
 PhysAddr kernel_root() { return root; }
 void load_kernel_root() { x86::write_cr3(root.value()); }
 
 void initialise(bool pti, PhysAddr ram_top) {
-    pti_on = pti;
+    shared.pti = pti;
     // Global pages would stay in the TLB across the switch to the user table, which is what pti=on is against [SDM vol
     // 3, 4.10.2.4].
     global = !pti && cpu_features.pge ? kPteGlobal : 0;
@@ -112,8 +91,11 @@ void initialise(bool pti, PhysAddr ram_top) {
         const u64 address = u64{0xffff} << 48 | u64{slot} << 39;
         const bool used = (address >= kDirectMap && address < kDirectMap + ram_top.value()) ||
                           address == kKernelSpace || address == kEntryAreas || slot == 511;
-        if (used)
-            top[slot] = new_table().value() | kTableFlags;
+        if (!used)
+            continue;
+        top[slot] = new_table().value() | kTableFlags;
+        if (slot != 511)
+            shared.slots[shared.slot_count++] = static_cast<u16>(slot);
     }
 
     const u64 image_start = image_to_phys(__image_start).value() & ~(u64{0x1fffff});
@@ -143,7 +125,7 @@ void initialise(bool pti, PhysAddr ram_top) {
         for (u64 address = reinterpret_cast<u64>(__image_start); address < reinterpret_cast<u64>(__text_end);
              address += kPageSize)
             *kernel_entry(address, top, false) |= kPteWrite;
-    image_directory = PhysAddr{table_at(top[511])[kImageSlot] & kPteAddress};
+    shared.image_directory = PhysAddr{table_at(top[511])[kImageSlot] & kPteAddress};
 
     if (pti) {
         u64* scratch = direct<u64>(new_table());
@@ -152,7 +134,7 @@ void initialise(bool pti, PhysAddr ram_top) {
              address += kPageSize)
             map_early(scratch, address, PhysAddr{address - kKernelBase}, Access::ReadExecute);
         global = saved;
-        entry_directory = PhysAddr{table_at(scratch[511])[kImageSlot] & kPteAddress};
+        shared.entry_directory = PhysAddr{table_at(scratch[511])[kImageSlot] & kPteAddress};
     }
     if (cpu_features.pge)
         x86::write_cr4(x86::read_cr4() | x86::kCr4Pge);
@@ -187,112 +169,6 @@ PhysAddr unmap_kernel(u64 address) {
             online |= u64{1} << n;
     tlb_shootdown(online, address, address + kPageSize);
     return frame;
-}
-
-Result<SpaceTables> create_space() {
-    Frame kernel = TRY(Frame::allocate())
-    , last = TRY(Frame::allocate())
-    , fastcall = TRY(Frame::allocate());
-    const u64* shared = direct<u64>(root);
-    u64* top = kernel.data<u64>();
-    for (unsigned slot = kUserSlots; slot < 511; ++slot)
-        top[slot] = shared[slot];
-    last.data<u64>()[kImageSlot] = image_directory.value() | kTableFlags;
-    last.data<u64>()[kFastcallSlot] = fastcall.address().value() | kTableFlags;
-    top[511] = last.address().value() | kTableFlags;
-    SpaceTables tables{kernel.address(), kernel.address()};
-    if (pti_on) {
-        Frame user = TRY(Frame::allocate())
-        , user_last = TRY(Frame::allocate());
-        user_last.data<u64>()[kImageSlot] = entry_directory.value() | kTableFlags;
-        user_last.data<u64>()[kFastcallSlot] = fastcall.address().value() | kTableFlags;
-        user.data<u64>()[index(kEntryAreas, 3)] = shared[index(kEntryAreas, 3)];
-        user.data<u64>()[511] = user_last.address().value() | kTableFlags;
-        tables.user_root = user.leak();
-        (void)user_last.leak();
-    }
-    (void)kernel.leak();
-    (void)last.leak();
-    (void)fastcall.leak();
-    return tables;
-}
-
-namespace {
-
-void free_frame(u64 entry) { (void)Frame::adopt(PhysAddr{entry & kPteAddress}); }
-
-/// Frees a table, everything below it, and the frames that its leaves map.
-void free_tree(u64 entry, unsigned level) {
-    if (!(entry & kPtePresent)) {
-        if (level == 0 && (entry & kPteAddress))
-            free_frame(entry); // PROT_NONE keeps its frame
-        return;
-    }
-    if (level > 0) {
-        const u64* table = table_at(entry);
-        for (unsigned i = 0; i < 512; ++i)
-            if (table[i] != 0)
-                free_tree(table[i], level - 1);
-    }
-    free_frame(entry);
-}
-
-} // namespace
-
-void destroy_space(SpaceTables& tables) {
-    if (tables.kernel_root.is_null())
-        return;
-    u64* top = direct<u64>(tables.kernel_root);
-    for (unsigned slot = 0; slot < kUserSlots; ++slot)
-        if (top[slot] != 0)
-            free_tree(top[slot] & ~kPteNoExecute, 3);
-    free_tree(table_at(top[511])[kFastcallSlot], 2);
-    free_frame(top[511]);
-    if (tables.user_root != tables.kernel_root) {
-        free_frame(direct<u64>(tables.user_root)[511]);
-        free_frame(tables.user_root.value());
-    }
-    free_frame(tables.kernel_root.value());
-    tables = {};
-}
-
-Result<u64*> find_entry(SpaceTables& tables, u64 address, bool create) {
-    u64* table = direct<u64>(tables.kernel_root);
-    const bool user = address < kUserTop;
-    const u64 flags = kTableFlags | (user ? kPteUser : 0);
-    for (unsigned level = 3; level > 0; --level) {
-        u64& entry = table[index(address, level)];
-        const bool fresh = !(entry & kPtePresent);
-        table = descend(entry, flags, create);
-        if (table == nullptr)
-            return fail(create ? Errno::NoMem : Errno::Fault);
-        if (level == 3 && fresh && pti_on) {
-            direct<u64>(tables.user_root)[index(address, 3)] = entry;
-            entry |= kPteNoExecute; // user code under the kernel's table, were the switch ever forgotten, would fault
-                                    // at once
-        }
-    }
-    return &table[index(address, 0)];
-}
-
-u64* next_entry(SpaceTables& tables, u64& page, u64 end) {
-    while (page < end) {
-        u64* table = direct<u64>(tables.kernel_root);
-        unsigned level = 3;
-        while (level > 0 && table[index(page, level)] & kPtePresent)
-            table = table_at(table[index(page, level--)]);
-        if (level == 0)
-            return &table[index(page, 0)];
-        const u64 size = u64{1} << (12 + 9 * level);
-        page = align_down(page, size) + size;
-    }
-    page = end;
-    return nullptr;
-}
-
-u64 make_entry(PhysAddr frame, Access access, Privilege privilege) {
-    const u64 present = access == Access::None ? 0 : kPtePresent | (privilege == Privilege::User ? kPteUser : 0);
-    return frame.value() | present | access_bits(access) | kPteAccessed | (access == Access::ReadWrite ? kPteDirty : 0);
 }
 
 } // namespace tollgate::paging

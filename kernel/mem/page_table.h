@@ -39,12 +39,40 @@ PhysAddr unmap_kernel(u64 address);
 Result<SpaceTables> create_space();
 /// Frees the tables (and the user frames they still map, and the fastcall space's).
 void destroy_space(SpaceTables& tables);
-/// The entry for a page: created tables on the way if `create`. Null if absent. `privilege` Kernel is for the fastcall
-/// space.
+/// The entry for a page: created tables on the way if `create`. Errors: NoMem; Fault if absent.
 Result<u64*> find_entry(SpaceTables& tables, u64 address, bool create);
-/// The entry of the first page from `page` on that has a table, and `page` becomes that page; null if there is none
-/// before `end`, which is what `page` becomes then. Steps over absent tables whole: an area may be terabytes long.
-u64* next_entry(SpaceTables& tables, u64& page, u64 end);
+/// Changes an entry of a space's tables: its table counts what is used.
+void set_entry(u64* entry, u64 value);
+
+/// The used part of a last-level table: every entry of a range that is not zero lies in some slice.
+struct Slice {
+    u64* entries;
+    u64 page; ///< of the first entry
+    unsigned count;
+};
+/// The first slice from `page` on; `page` becomes where the next one may begin. False, and page = end, if there is none
+/// before `end`. Steps over absent tables whole: an area may be terabytes long. Entries may be changed in place, but
+/// not to or from zero.
+bool next_slice(const SpaceTables& tables, u64& page, u64 end, Slice& slice);
+
+/// What take_range() has taken out of the tables, to be freed once every CPU has flushed it.
+struct Taken {
+    static constexpr unsigned kFrames = 64, kTables = 8;
+    u64 frames[kFrames]; // physical addresses; left uninitialised
+    u64 tables[kTables]; ///< that have become empty
+    unsigned count = 0, table_count = 0;
+
+    void free();
+};
+/// Clears the used entries from `page` on until `end` or until `taken` is full; `page` becomes where to go on. Tables
+/// that are empty then go too. User half only.
+void take_range(SpaceTables& tables, u64& page, u64 end, Taken& taken);
+/// Gives a child space the pages of [start, end): both spaces point to the same frames. With Sharing::Private neither
+/// may write them any more. The number of pages. Errno::NoMem.
+Result<u64> share_range(SpaceTables& from, SpaceTables& to, u64 start, u64 end, Sharing sharing);
+/// Moves the entries of [from, from + length) to `to`, where nothing is. Errno::NoMem, with nothing moved.
+Result<void> move_range(SpaceTables& tables, u64 from, u64 to, u64 length);
+
 u64 make_entry(PhysAddr frame, Access access, Privilege privilege);
 
 /// Number of violations of the rules that docs/invariants.md lists (M1), each logged.

@@ -1,0 +1,219 @@
+// An intrusive balanced tree (AVL: the heights of two siblings differ by one at most), so that a search among n
+// elements takes at most 1.44 log2 n steps whatever order they came in. The order is the caller's: elements are put in
+// before one another, and searched with a predicate. An element may keep a summary of everything below it, which the
+// tree keeps right: T::summarise(const T* left, const T* right) is called whenever one of the two or the element has
+// changed.
+#pragma once
+
+#include "lib/assert.h"
+#include "lib/types.h"
+
+namespace tollgate {
+
+/// A place in one tree at a time.
+template <class T>
+class TreeLink {
+public:
+    constexpr TreeLink() = default;
+    TreeLink(const TreeLink&) = delete;
+    TreeLink& operator=(const TreeLink&) = delete;
+    constexpr ~TreeLink() { ASSERT(height_ == 0); }
+
+    constexpr bool linked() const { return height_ != 0; }
+
+private:
+    template <class U, TreeLink<U> U::*Member>
+    friend class Tree;
+
+    T* parent_ = nullptr;
+    T* left_ = nullptr;
+    T* right_ = nullptr;
+    u32 height_ = 0; // 1 for a leaf, 0 outside any tree
+};
+
+/// `Tree<Area, &Area::tree>`. Owns nothing; must be empty when it goes. The caller locks.
+template <class T, TreeLink<T> T::*Member>
+class Tree {
+public:
+    constexpr Tree() = default;
+    Tree(const Tree&) = delete;
+    Tree& operator=(const Tree&) = delete;
+
+    constexpr bool empty() const { return root_ == nullptr; }
+    constexpr size_t size() const { return size_; }
+    constexpr T* first() const { return root_ ? leftmost(root_) : nullptr; }
+    constexpr T* last() const { return root_ ? rightmost(root_) : nullptr; }
+    constexpr T* root() const { return root_; }
+    static constexpr T* left(const T& element) { return (element.*Member).left_; }
+    static constexpr T* right(const T& element) { return (element.*Member).right_; }
+
+    /// The neighbours of an element, nullptr at the ends.
+    constexpr T* next(const T& element) const {
+        if (T* below = link(&element).right_)
+            return leftmost(below);
+        const T* at = &element;
+        T* up = link(at).parent_;
+        while (up && link(up).right_ == at) {
+            at = up;
+            up = link(at).parent_;
+        }
+        return up;
+    }
+    constexpr T* previous(const T& element) const {
+        if (T* below = link(&element).left_)
+            return rightmost(below);
+        const T* at = &element;
+        T* up = link(at).parent_;
+        while (up && link(up).left_ == at) {
+            at = up;
+            up = link(at).parent_;
+        }
+        return up;
+    }
+
+    /// The first element that does not satisfy before(element); nullptr if all do. Those that do must come first.
+    template <class Predicate>
+    constexpr T* find_first(Predicate before) const {
+        T* found = nullptr;
+        for (T* at = root_; at;) {
+            if (before(static_cast<const T&>(*at))) {
+                at = link(at).right_;
+            } else {
+                found = at;
+                at = link(at).left_;
+            }
+        }
+        return found;
+    }
+
+    /// Puts the element before `position`, or at the end if that is null.
+    constexpr void insert_before(T* position, T& element) {
+        ASSERT(!link(&element).linked());
+        link(&element).height_ = 1;
+        ++size_;
+        if (root_ == nullptr) {
+            root_ = &element;
+        } else if (position == nullptr || link(position).left_) {
+            T* above = rightmost(position ? link(position).left_ : root_);
+            link(above).right_ = &element;
+            link(&element).parent_ = above;
+        } else {
+            link(position).left_ = &element;
+            link(&element).parent_ = position;
+        }
+        restore(&element);
+    }
+
+    constexpr void remove(T& element) {
+        TreeLink<T>& gone = link(&element);
+        ASSERT(gone.linked());
+        T* start = gone.parent_;
+        if (gone.left_ && gone.right_) {
+            T* heir = leftmost(gone.right_); // takes the element's place
+            start = heir;
+            if (heir != gone.right_) {
+                start = link(heir).parent_;
+                replace(heir, link(heir).right_);
+                link(heir).right_ = gone.right_;
+                link(gone.right_).parent_ = heir;
+            }
+            replace(&element, heir);
+            link(heir).left_ = gone.left_;
+            link(gone.left_).parent_ = heir;
+        } else {
+            replace(&element, gone.left_ ? gone.left_ : gone.right_);
+        }
+        gone.parent_ = gone.left_ = gone.right_ = nullptr;
+        gone.height_ = 0;
+        --size_;
+        restore(start);
+    }
+
+    /// What the element's summary is made of has changed.
+    constexpr void changed(T& element) { restore(&element); }
+
+private:
+    static constexpr TreeLink<T>& link(T* element) { return element->*Member; }
+    static constexpr const TreeLink<T>& link(const T* element) { return element->*Member; }
+    static constexpr u32 height(const T* element) { return element ? link(element).height_ : 0; }
+    static constexpr T* leftmost(T* at) {
+        while (link(at).left_)
+            at = link(at).left_;
+        return at;
+    }
+    static constexpr T* rightmost(T* at) {
+        while (link(at).right_)
+            at = link(at).right_;
+        return at;
+    }
+
+    /// Puts `heir` (or nothing) where `old` hangs.
+    constexpr void replace(T* old, T* heir) {
+        T* above = link(old).parent_;
+        if (above == nullptr)
+            root_ = heir;
+        else if (link(above).left_ == old)
+            link(above).left_ = heir;
+        else
+            link(above).right_ = heir;
+        if (heir)
+            link(heir).parent_ = above;
+    }
+
+    static constexpr void update(T* at) {
+        TreeLink<T>& own = link(at);
+        const u32 left = height(own.left_), right = height(own.right_);
+        own.height_ = 1 + (left > right ? left : right);
+        if constexpr (requires { at->summarise(own.left_, own.right_); })
+            at->summarise(own.left_, own.right_);
+    }
+
+    /// Lifts the left (or right) child of `at` into its place, and returns it.
+    constexpr T* lift_left(T* at) {
+        T* child = link(at).left_;
+        link(at).left_ = link(child).right_;
+        if (link(at).left_)
+            link(link(at).left_).parent_ = at;
+        replace(at, child);
+        link(child).right_ = at;
+        link(at).parent_ = child;
+        update(at);
+        update(child);
+        return child;
+    }
+    constexpr T* lift_right(T* at) {
+        T* child = link(at).right_;
+        link(at).right_ = link(child).left_;
+        if (link(at).right_)
+            link(link(at).right_).parent_ = at;
+        replace(at, child);
+        link(child).left_ = at;
+        link(at).parent_ = child;
+        update(at);
+        update(child);
+        return child;
+    }
+
+    /// Heights, balance and summaries from here to the root.
+    constexpr void restore(T* at) {
+        for (; at; at = link(at).parent_) {
+            const TreeLink<T>& own = link(at);
+            if (height(own.left_) > height(own.right_) + 1) {
+                if (height(link(own.left_).left_) < height(link(own.left_).right_))
+                    lift_right(own.left_);
+                at = lift_left(at);
+            } else if (height(own.right_) > height(own.left_) + 1) {
+                if (height(link(own.right_).right_) < height(link(own.right_).left_))
+                    lift_left(own.right_);
+                at = lift_right(at);
+            } else {
+                update(at);
+            }
+        }
+    }
+
+    T* root_ = nullptr;
+    size_t size_ = 0;
+};
+
+} // namespace tollgate

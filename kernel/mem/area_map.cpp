@@ -1,0 +1,90 @@
+#include "mem/area_map.h"
+
+#include "mem/memory_object.h"
+
+namespace tollgate {
+
+// Here, since an area is defined before the objects that it refers to.
+AreaShape::AreaShape(u64 start_, u64 end_, Access access_, AreaKind kind_)
+    : start(start_), end(end_), access(access_), kind(kind_) {}
+AreaShape::AreaShape(const AreaShape&) = default;
+AreaShape::~AreaShape() = default;
+Area::Area(const AreaShape& shape, AddressSpace* owner) : AreaShape(shape), space(owner) {}
+Area::~Area() = default;
+
+AreaShape AreaShape::at(u64 new_start, u64 length, u64 object_offset) const {
+    AreaShape shape = *this;
+    shape.start = new_start;
+    shape.end = new_start + length;
+    shape.offset = object_offset;
+    return shape;
+}
+
+// To the right first, where the addresses are high. Only gaps that `top` cuts make it look in vain, and those are few:
+// the stack and what the kernel put beside it lie up there.
+u64 AreaMap::gap_below(const Area* area, u64 length, u64 top) const {
+    if (area == nullptr || area->largest_gap < length)
+        return 0;
+    if (const u64 found = gap_below(areas_.right(*area), length, top))
+        return found;
+    const u64 end = area->start < top ? area->start : top, start = area->start - area->gap;
+    if (end > start && end - start >= length)
+        return end - length;
+    return gap_below(areas_.left(*area), length, top);
+}
+
+u64 AreaMap::find_gap(u64 length, u64 top) const {
+    const Area* last = areas_.last();
+    const u64 above = last ? last->end : kMinUserAddress;
+    if (top > above && top - above >= length)
+        return top - length;
+    return gap_below(areas_.root(), length, top);
+}
+
+/// Computes the gap below an area anew.
+void AreaMap::gap_changed(Area* area) {
+    if (area == nullptr)
+        return;
+    const Area* below = areas_.previous(*area);
+    const u64 start = below ? below->end : kMinUserAddress;
+    area->gap = area->start > start ? area->start - start : 0;
+    areas_.changed(*area);
+}
+
+void AreaMap::insert(Area& area) {
+    Area* above = at_or_above(area.start);
+    ASSERT(above == nullptr || above->start >= area.end);
+    areas_.insert_before(above, area);
+    gap_changed(&area);
+    gap_changed(above);
+    if (area.object)
+        area.object->add_mapping(area);
+}
+
+void AreaMap::remove(Area& area) {
+    Area* above = areas_.next(area);
+    areas_.remove(area);
+    gap_changed(above);
+    if (area.object)
+        area.object->remove_mapping(area);
+}
+
+void AreaMap::set_start(Area& area, u64 start) {
+    area.offset += start - area.start;
+    area.start = start;
+    gap_changed(&area);
+}
+
+void AreaMap::set_end(Area& area, u64 end) {
+    area.end = end;
+    gap_changed(areas_.next(area));
+}
+
+bool AreaMap::continues(const Area& left, const Area& right) {
+    return left.end == right.start && left.access == right.access && left.kind == right.kind &&
+           left.sharing == right.sharing && left.limit == right.limit && left.inherit == right.inherit &&
+           left.object == right.object && (!left.object || left.offset + left.size() == right.offset) &&
+           !left.is_reserved();
+}
+
+} // namespace tollgate

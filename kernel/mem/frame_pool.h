@@ -1,0 +1,61 @@
+// The free frames of the machine, in blocks of 2^n adjacent ones (a buddy system), so that a run of frames is found
+// without a search. Pure logic over an array of records; its owner locks.
+#pragma once
+
+#include "lib/atomic.h"
+#include "lib/types.h"
+
+namespace tollgate {
+
+/// What a page table remembers about its entries in its frame's record: paging::set_entry() keeps it.
+struct TableUse {
+    u16 used;      ///< entries that are not zero
+    u16 low, high; ///< no other entry has ever been used since the table was empty
+};
+
+/// One a frame of RAM.
+struct FrameRecord {
+    Atomic<u32> references; ///< 0 while it is free
+    union {
+        struct {
+            u32 next, previous; ///< while it heads a free block
+        };
+        TableUse use; ///< while it is a page table
+    };
+    u8 order; ///< of the free block that it heads
+    u8 state;
+};
+static_assert(sizeof(FrameRecord) == 16);
+
+class FramePool {
+public:
+    static constexpr unsigned kOrders = 11; // blocks up to 4 MiB
+    static constexpr u32 kNone = ~0u;
+
+    /// `records` must be zeros.
+    void use(FrameRecord* records, u32 count);
+    /// Adds the frames [first, end), ranges from the highest to the lowest address.
+    void add(u32 first, u32 end);
+    /// The first frame of a block of 2^order; kNone if there is none.
+    u32 take(unsigned order);
+    /// Gives back a block, which need not be what take() gave: any aligned part of it will do.
+    void give(u32 first, unsigned order);
+    /// Takes `count` adjacent frames / gives them back.
+    u32 take_run(u32 count);
+    void give_run(u32 first, u32 count);
+
+    u64 free_count() const { return free_; }
+
+private:
+    static constexpr u8 kHeld = 0, kFree = 1;
+    void push(u32 n, unsigned order);
+    void unlink(u32 n);
+    unsigned order_for(unsigned order) const;
+
+    FrameRecord* records_ = nullptr;
+    u32 count_ = 0;
+    u64 free_ = 0;
+    u32 heads_[kOrders] = {kNone, kNone, kNone, kNone, kNone, kNone, kNone, kNone, kNone, kNone, kNone};
+};
+
+} // namespace tollgate

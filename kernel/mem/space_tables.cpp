@@ -1,0 +1,279 @@
+// The tables of one address space. Each table's frame record counts the entries that are used and remembers the span
+// they lie in, so that copying, clearing and destroying a sparse space looks at few entries, and tables go as soon as
+// they are empty. The last slot of the PML4 is a space's own: it holds the kernel image (shared directory) and its
+// fastcall space. A PDPT of the user half stays until the space goes, since two roots point to it.
+#include "lib/mutants.h"
+#include "mem/page_table_internal.h"
+
+namespace tollgate::paging {
+namespace {
+
+PhysAddr frame_of(u64 entry) { return PhysAddr{entry & kPteAddress}; }
+/// The table that an entry lies in.
+PhysAddr table_of(const u64* entry) { return PhysAddr{align_down(direct_to_phys(entry).value(), kPageSize)}; }
+
+/// Owns a table until a space takes it.
+class NewTable {
+public:
+    NewTable() : table_(frames::allocate_table()) {}
+    ~NewTable() {
+        if (!table_.is_null())
+            frames::free_table(table_);
+    }
+    NewTable(const NewTable&) = delete;
+    NewTable& operator=(const NewTable&) = delete;
+    bool missing() const { return table_.is_null(); }
+    PhysAddr keep() { return std::exchange(table_, PhysAddr{}); }
+
+private:
+    PhysAddr table_;
+};
+
+/// Frees a table, everything below it, and the frames that its leaves map (PROT_NONE keeps its frame).
+void free_tree(PhysAddr table, unsigned level) {
+    TableUse& use = frames::table_use(table);
+    u64* entries = direct<u64>(table);
+    for (unsigned i = use.low; use.used > 0; ++i) {
+        const u64 entry = entries[i];
+        if (entry == 0)
+            continue;
+        if (level > 0)
+            free_tree(frame_of(entry), level - 1);
+        else
+            (void)Frame::adopt(frame_of(entry));
+        entries[i] = 0;
+        --use.used;
+    }
+    frames::free_table(table);
+}
+
+} // namespace
+
+Result<SpaceTables> create_space() {
+    NewTable kernel, last, fastcall;
+    if (kernel.missing() || last.missing() || fastcall.missing())
+        return fail(Errno::NoMem);
+    NewTable user, user_last; // without pti=on they go again
+    if (shared.pti && (user.missing() || user_last.missing()))
+        return fail(Errno::NoMem);
+    const PhysAddr directory = fastcall.keep(), root = kernel.keep(), last_root = last.keep();
+    const u64* common = direct<u64>(kernel_root());
+    u64* top = direct<u64>(root);
+    for (unsigned i = 0; i < shared.slot_count; ++i)
+        top[shared.slots[i]] = common[shared.slots[i]];
+    u64* upper = direct<u64>(last_root);
+    upper[kImageSlot] = shared.image_directory.value() | kTableFlags;
+    upper[kFastcallSlot] = directory.value() | kTableFlags;
+    top[511] = last_root.value() | kTableFlags;
+    SpaceTables tables{root, root};
+    if (shared.pti) {
+        tables.user_root = user.keep();
+        const PhysAddr user_upper = user_last.keep();
+        direct<u64>(user_upper)[kImageSlot] = shared.entry_directory.value() | kTableFlags;
+        direct<u64>(user_upper)[kFastcallSlot] = directory.value() | kTableFlags;
+        u64* user_top = direct<u64>(tables.user_root);
+        user_top[index(kEntryAreas, 3)] = common[index(kEntryAreas, 3)];
+        user_top[511] = user_upper.value() | kTableFlags;
+    }
+    return tables;
+}
+
+void destroy_space(SpaceTables& tables) {
+    if (tables.kernel_root.is_null())
+        return;
+    u64* top = direct<u64>(tables.kernel_root);
+    u64* user_top = direct<u64>(tables.user_root);
+    TableUse& use = frames::table_use(tables.kernel_root); // counts the user half
+    for (unsigned slot = use.low; use.used > 0; ++slot) {
+        if (top[slot] == 0)
+            continue;
+        free_tree(frame_of(top[slot]), 2);
+        top[slot] = user_top[slot] = 0;
+        --use.used;
+    }
+    const auto free_upper = [](u64 entry) {
+        u64* upper = table_at(entry);
+        upper[kImageSlot] = upper[kFastcallSlot] = 0;
+        frames::free_table(frame_of(entry));
+    };
+    free_tree(frame_of(table_at(top[511])[kFastcallSlot]), 1);
+    free_upper(top[511]);
+    if (tables.user_root != tables.kernel_root) {
+        free_upper(user_top[511]);
+        user_top[511] = user_top[index(kEntryAreas, 3)] = 0;
+        frames::free_table(tables.user_root);
+    }
+    for (unsigned i = 0; i < shared.slot_count; ++i)
+        top[shared.slots[i]] = 0;
+    top[511] = 0;
+    frames::free_table(tables.kernel_root);
+    tables = {};
+}
+
+void set_entry(u64* entry, u64 value) {
+    if ((*entry == 0) != (value == 0)) {
+        TableUse& use = frames::table_use(table_of(entry));
+        if (value == 0) {
+            --use.used;
+        } else {
+            const u16 i = reinterpret_cast<u64>(entry) / 8 & 511;
+            ++use.used;
+            use.low = i < use.low ? i : use.low;
+            use.high = i > use.high ? i : use.high;
+        }
+    }
+    *entry = value;
+}
+
+Result<u64*> find_entry(SpaceTables& tables, u64 address, bool create) {
+    u64* table = direct<u64>(tables.kernel_root);
+    for (unsigned level = 3; level > 0; --level) {
+        u64& entry = table[index(address, level)];
+        if (!(entry & kPtePresent)) [[unlikely]] {
+            if (!create)
+                return fail(Errno::Fault);
+            const PhysAddr fresh = frames::allocate_table();
+            if (fresh.is_null())
+                return fail(Errno::NoMem);
+            u64 value = fresh.value() | kTableFlags | (address < kUserTop ? kPteUser : 0);
+            if (level == 3 && shared.pti) {
+                direct<u64>(tables.user_root)[index(address, 3)] = value;
+                value |= kPteNoExecute; // user code under the kernel's table, were the switch ever forgotten, would
+                                        // fault at once
+            }
+            set_entry(&entry, value);
+        }
+        table = table_at(entry);
+    }
+    return &table[index(address, 0)];
+}
+
+bool next_slice(const SpaceTables& tables, u64& page, u64 end, Slice& slice) {
+    while (page < end) {
+        u64* table = direct<u64>(tables.kernel_root);
+        unsigned level = 3;
+        while (level > 0 && table[index(page, level)] & kPtePresent)
+            table = table_at(table[index(page, level--)]);
+        const u64 first = page, size = u64{1} << (12 + 9 * (level > 0 ? level : 1));
+        page = align_down(page, size) + size;
+        if (page > end)
+            page = end;
+        if (level > 0)
+            continue;
+        const TableUse& use = frames::table_use(direct_to_phys(table));
+        unsigned low = index(first, 0), high = index(page - 1, 0);
+        low = low < use.low ? use.low : low;
+        high = high > use.high ? use.high : high;
+        if (use.used == 0 || low > high)
+            continue;
+        slice = {&table[low], align_down(first, u64{1} << 21) + low * kPageSize, high - low + 1};
+        return true;
+    }
+    page = end;
+    return false;
+}
+
+void Taken::free() {
+    for (unsigned i = 0; i < count; ++i)
+        (void)Frame::adopt(PhysAddr{frames[i]});
+    for (unsigned i = 0; i < table_count; ++i)
+        frames::free_table(PhysAddr{tables[i]});
+    count = table_count = 0;
+}
+
+void take_range(SpaceTables& tables, u64& page, u64 end, Taken& taken) {
+    while (page < end && taken.table_count + 2 <= Taken::kTables) {
+        u64* path[4]; // the entry of each level
+        u64* table = direct<u64>(tables.kernel_root);
+        unsigned level = 3;
+        for (; level > 0; --level) {
+            path[level] = &table[index(page, level)];
+            if (!(*path[level] & kPtePresent))
+                break;
+            table = table_at(*path[level]);
+        }
+        const u64 size = u64{1} << (12 + 9 * (level > 0 ? level : 1)), base = align_down(page, size);
+        const u64 stop = base + size < end ? base + size : end;
+        if (level > 0) {
+            page = stop;
+            continue;
+        }
+        TableUse& use = frames::table_use(direct_to_phys(table));
+        unsigned i = index(page, 0);
+        i = i < use.low ? use.low : i;
+        const unsigned last = index(stop - 1, 0) < use.high ? index(stop - 1, 0) : use.high;
+        for (; i <= last && use.used > 0; ++i) {
+            if (table[i] == 0)
+                continue;
+            if (taken.count == Taken::kFrames) {
+                page = base + i * kPageSize;
+                return;
+            }
+            taken.frames[taken.count++] = table[i] & kPteAddress;
+            table[i] = 0;
+            --use.used;
+        }
+        page = stop;
+        if (use.used > 0)
+            continue;
+        taken.tables[taken.table_count++] = direct_to_phys(table).value();
+        set_entry(path[1], 0);
+        const PhysAddr directory = table_of(path[1]);
+        if (frames::table_use(directory).used > 0)
+            continue;
+        taken.tables[taken.table_count++] = directory.value();
+        set_entry(path[2], 0);
+    }
+}
+
+Result<u64> share_range(SpaceTables& from, SpaceTables& to, u64 start, u64 end, Sharing sharing) {
+    const u64 keep = sharing == Sharing::Private ? ~kPteWrite : ~u64{0};
+    u64 total = 0;
+    Slice slice;
+    for (u64 page = start; next_slice(from, page, end, slice);) {
+        u64* target = nullptr;
+        TableUse* use = nullptr;
+        for (unsigned i = 0; i < slice.count; ++i) {
+            const u64 entry = slice.entries[i];
+            if (entry == 0)
+                continue;
+            if (target == nullptr) {
+                target = TRY(find_entry(to, slice.page, true));
+                use = &frames::table_use(table_of(target));
+            }
+            frames::add_reference(frame_of(entry));
+            slice.entries[i] = target[i] = entry & keep;
+            const u16 at = static_cast<u16>(index(slice.page, 0) + i);
+            ++use->used;
+            use->low = at < use->low ? at : use->low;
+            use->high = at > use->high ? at : use->high;
+            ++total;
+        }
+    }
+    return total;
+}
+
+Result<void> move_range(SpaceTables& tables, u64 from, u64 to, u64 length) {
+    Slice slice;
+    for (u64 page = from; next_slice(tables, page, from + length, slice);)
+        for (unsigned i = 0; i < slice.count; ++i)
+            if (slice.entries[i] != 0)
+                (void)TRY(find_entry(tables, slice.page + i * kPageSize - from + to, true));
+    for (u64 page = from; next_slice(tables, page, from + length, slice);)
+        for (unsigned i = 0; i < slice.count; ++i) {
+            if (slice.entries[i] == 0)
+                continue;
+            u64* target = *find_entry(tables, slice.page + i * kPageSize - from + to, false);
+            ASSERT(*target == 0);
+            set_entry(target, slice.entries[i]);
+            set_entry(&slice.entries[i], 0);
+        }
+    return {};
+}
+
+u64 make_entry(PhysAddr frame, Access access, Privilege privilege) {
+    const u64 present = access == Access::None ? 0 : kPtePresent | (privilege == Privilege::User ? kPteUser : 0);
+    return frame.value() | present | access_bits(access) | kPteAccessed | (access == Access::ReadWrite ? kPteDirty : 0);
+}
+
+} // namespace tollgate::paging
