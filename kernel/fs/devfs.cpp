@@ -1,5 +1,6 @@
 // The devices in /dev: null, zero, full, random, urandom, tty, console, debugcon, and those that the gates add.
 #include "fs/console.h"
+#include "fs/pty.h"
 #include "fs/random.h"
 #include "fs/vfs.h"
 
@@ -83,11 +84,6 @@ Result<u64> write_pieces(IoBuffer& buffer, Write write_text) {
     return done;
 }
 
-template <u32 Major, u32 Minor>
-Result<Ref<File>> open_console(const Caller*, u32 flags) {
-    return console().open_as(running_caller(), flags, Major, Minor);
-}
-
 template <unsigned which>
 class DebugDevice final : public Device<kMiscMajor, 200 + which> {
 public:
@@ -114,6 +110,47 @@ private:
     const DeviceOpener opener_;
     const u32 major_, minor_;
 };
+
+/// A device whose open files say by which name they were opened.
+class NamedDevice final : public Node {
+public:
+    using Opener = Result<Ref<File>> (*)(const Caller* caller, u32 flags, Ref<Node> node);
+    NamedDevice(Opener opener, u32 major, u32 minor)
+        : Node(kDevfs, kModeCharacter | 0666), opener_(opener), major_(major), minor_(minor) {}
+    Result<Ref<File>> open(const Caller* caller, u32 flags) override {
+        return opener_(caller, flags, Ref<Node>(*this));
+    }
+    u64 special_device() const override { return u64{major_} << 8 | minor_; }
+
+private:
+    const Opener opener_;
+    const u32 major_, minor_;
+};
+
+Result<Ref<File>> open_console(const Caller* caller, u32 flags, Ref<Node> node) {
+    return console().open_as(caller, flags, std::move(node));
+}
+
+/// /dev/tty: whatever terminal controls the caller.
+Result<Ref<File>> open_own_terminal(const Caller* caller, u32 flags, Ref<Node> node) {
+    const Ref<Tty> terminal = caller ? terminal_of(*caller) : Ref<Tty>();
+    if (!terminal)
+        return fail(Errno::Nxio);
+    return terminal->open_as(caller, flags | kOpenNoTty, std::move(node));
+}
+
+Result<void> add_terminals(Directory& dev) {
+    TRY(make_console());
+    TRY(dev.add("tty", TRY(make_ref<NamedDevice>(open_own_terminal, kTtyMajor, kTtyMinor))));
+    TRY(dev.add("console", TRY(make_ref<NamedDevice>(open_console, kTtyMajor, kConsoleMinor))));
+    TRY(dev.add("ttyS0", TRY(make_ref<NamedDevice>(open_console, kSerialMajor, kSerialMinor))));
+    TRY(dev.add("ptmx", TRY(make_ref<NamedDevice>(open_ptmx, kTtyMajor, kPtmxMinor))));
+    return make_pty_directory(dev);
+}
+
+Result<void> add_link(Directory& dev, StringView name, StringView target) {
+    return dev.add(name, TRY(make_ref<Link>(TRY(LinkText::make(target)), kDevfs)));
+}
 
 Result<void> add_device_to(Directory& dev, StringView name, DeviceOpener opener, u32 major, u32 minor) {
     return dev.add(name, TRY(make_ref<DeviceNode>(opener, major, minor)));
@@ -150,10 +187,12 @@ Result<void> add_devices(Directory& dev) {
     TRY(add_own<FullDevice>(dev, "full"));
     TRY(add_own<RandomDevice<8>>(dev, "random"));
     TRY(add_own<RandomDevice<9>>(dev, "urandom"));
-    TRY(make_console());
-    TRY(add_device_to(dev, "tty", open_console<kTtyMajor, kTtyMinor>, kTtyMajor, kTtyMinor));
-    TRY(add_device_to(dev, "console", open_console<kTtyMajor, kConsoleMinor>, kTtyMajor, kConsoleMinor));
-    TRY(add_device_to(dev, "ttyS0", open_console<kSerialMajor, kSerialMinor>, kSerialMajor, kSerialMinor));
+    TRY(add_terminals(dev));
+    TRY(add_link(dev, "fd", "/proc/self/fd"));
+    TRY(add_link(dev, "stdin", "/proc/self/fd/0"));
+    TRY(add_link(dev, "stdout", "/proc/self/fd/1"));
+    TRY(add_link(dev, "stderr", "/proc/self/fd/2"));
+    TRY(dev.add("shm", TRY(make_ref<Directory>(kTmpfs, 01777, Growth::Free))));
     TRY(add_own<DebugDevice<0>>(dev, "debugcon"));
     TRY(add_own<DebugDevice<1>>(dev, "debugcon1"));
     return add_own<DebugDevice<2>>(dev, "debugcon2");

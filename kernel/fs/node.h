@@ -21,6 +21,7 @@ struct FileSystem {
 };
 inline constexpr FileSystem kTmpfs{"tmpfs", 0x01021994, 1}, kDevfs{"devtmpfs", 0x01021994, 2};
 inline constexpr FileSystem kProcfs{"proc", 0x9fa0, 3}, kSysfs{"sysfs", 0x62656572, 4}, kUnnamed{"anon", 0x09041934, 5};
+inline constexpr FileSystem kDevpts{"devpts", 0x1cd1, 6};
 
 // [man 7 inode] types and bits of a mode, beside those in task/file.h
 inline constexpr u32 kModeTypeMask = 0170000, kModeFifo = 0010000, kModeSocket = 0140000, kModeBlock = 0060000;

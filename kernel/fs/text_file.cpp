@@ -9,7 +9,7 @@ namespace {
 
 class TextFile final : public File {
 public:
-    explicit TextFile(TextNode& node) : node_(node) {}
+    explicit TextFile(Node& node) : node_(node) {}
     HeapText text; ///< complete before anybody else sees the file
 
     bool seekable() const override { return true; }
@@ -22,7 +22,7 @@ public:
     }
 
 private:
-    Ref<TextNode> node_;
+    const Ref<Node> node_;
 };
 
 } // namespace
@@ -47,14 +47,21 @@ void HeapText::write(StringView text) {
     size_ += text.size();
 }
 
-Result<Ref<File>> TextNode::open(const Caller*, u32 flags) {
+Result<Ref<File>> open_text_erased(Node& node, u32 flags, Result<void> (*fill)(void*, Sink&), void* context) {
     if ((flags & kOpenAccessMask) != kOpenReadOnly)
         return fail(Errno::Access);
-    auto file = TRY(make_ref<TextFile>(*this));
-    generate_(file->text);
+    auto file = TRY(make_ref<TextFile>(node));
+    TRY(fill(context, file->text));
     if (file->text.failed())
         return fail(Errno::NoMem);
     return Ref<File>(std::move(file));
+}
+
+Result<Ref<File>> TextNode::open(const Caller*, u32 flags) {
+    return open_text(*this, flags, [&](Sink& to) -> Result<void> {
+        generate_(to);
+        return {};
+    });
 }
 
 Result<void> add_text_file(StringView path, void (*generate)(Sink&)) {

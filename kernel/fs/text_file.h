@@ -24,6 +24,14 @@ private:
     bool failed_ = false;
 };
 
+/// An open file with the text that fill(Sink&), a Result<void>, writes now. Errno::Access for writing.
+Result<Ref<File>> open_text_erased(Node& node, u32 flags, Result<void> (*fill)(void*, Sink&), void* context);
+template <class Fill>
+Result<Ref<File>> open_text(Node& node, u32 flags, Fill&& fill) {
+    return open_text_erased(
+        node, flags, [](void* c, Sink& to) { return (*static_cast<std::remove_reference_t<Fill>*>(c))(to); }, &fill);
+}
+
 class TextNode final : public Node {
 public:
     using Generator = void (*)(Sink&);

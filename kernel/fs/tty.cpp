@@ -59,6 +59,7 @@ void Tty::update_ready_locked() {
     // With a time limit a single byte is worth waking for: the clock starts with it.
     const u32 least =
         settings.characters[kVTime] == 0 && settings.characters[kVMin] > 1 ? settings.characters[kVMin] : 1;
+    takes_input_.store(line_.room() > 0, kRelease);
     ready_.store((line_.readable(least) ? kPollIn : 0) | (!stopped_ && transmit_room() >= kWritableRoom ? kPollOut : 0),
                  kRelease);
 }
@@ -211,8 +212,8 @@ Termios Tty::settings() const {
 
 // ---- open files ----
 
-TtyFile::TtyFile(Ref<Tty> tty, u32 major, u32 minor, Tty::Generation generation)
-    : tty_(std::move(tty)), major_(major), minor_(minor), generation_(generation) {
+TtyFile::TtyFile(Ref<Tty> tty, Ref<Node> node, Tty::Generation generation)
+    : tty_(std::move(tty)), node_(std::move(node)), generation_(generation) {
     tty_->file_opened();
 }
 TtyFile::~TtyFile() { tty_->file_closed(); }
@@ -220,8 +221,6 @@ TtyFile::~TtyFile() { tty_->file_closed(); }
 u32 TtyFile::ready() {
     return tty_->is_stale(generation_) ? kPollIn | kPollOut | kPollError | kPollHangUp : tty_->ready();
 }
-
-Result<FileStatus> TtyFile::status() const { return device_status(major_, minor_); }
 
 Result<u64> TtyFile::control(Caller& caller, u32 request, u64 argument) {
     if (tty_->is_stale(generation_))

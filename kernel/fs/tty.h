@@ -4,6 +4,7 @@
 
 #include "fs/job_control.h"
 #include "fs/line_discipline.h"
+#include "fs/node.h"
 #include "lib/fixed_string.h"
 #include "task/terminal.h"
 
@@ -37,11 +38,9 @@ public:
     // ---- sessions ----
     void session_ended() override;
     i32 session() const { return session_.load(kAcquire); }
-    Result<Ref<File>> open(u32 flags) override;
 
-    /// open(2) of a name of it with that device number. /dev/console is nobody's controlling terminal, and outlives
-    /// hang-ups.
-    Result<Ref<File>> open_as(const Caller* caller, u32 flags, u32 as_major, u32 as_minor);
+    /// open(2) of a name of it. /dev/console is nobody's controlling terminal, and outlives hang-ups.
+    Result<Ref<File>> open_as(const Caller* caller, u32 flags, Ref<Node> node);
     /// st_rdev of its own name [Linux: Documentation/admin-guide/devices.txt].
     virtual u32 major() const = 0;
     virtual u32 minor() const = 0;
@@ -66,6 +65,8 @@ protected:
     /// What is possible now may have changed: whoever waits at the other end must look. No lock is held.
     virtual void changed_for_line() {}
 
+    /// Whether receive() would take anything; old as soon as it is known.
+    bool takes_input() const { return takes_input_.load(kAcquire); }
     /// After something has changed that readers and writers may wait for; no lock is held.
     void line_changed() EXCLUDES(lock_);
 
@@ -111,25 +112,27 @@ private:
     // What waits look at, since they may not take the lock: a wait ends when the number has changed.
     Atomic<u32> events_{0};
     Atomic<u32> ready_{kPollOut};
+    Atomic<bool> takes_input_{true};
     WaitQueue queue_;
 };
 
-/// A terminal's open file. `major` and `minor` are those of the name it was opened by: /dev/tty and /dev/console have
-/// numbers of their own.
-class TtyFile : public File {
+/// A terminal's open file, with the node it was opened by: /dev/tty and /dev/console have numbers of their own.
+class TtyFile final : public File {
 public:
-    TtyFile(Ref<Tty> tty, u32 major, u32 minor, Tty::Generation generation);
+    TtyFile(Ref<Tty> tty, Ref<Node> node, Tty::Generation generation);
     ~TtyFile() override;
     Result<u64> read(IoBuffer& buffer, u64, u32 flags) override { return tty_->read(buffer, flags, generation_); }
     Result<u64> write(IoBuffer& buffer, u64, u32 flags) override { return tty_->write(buffer, flags, generation_); }
     u32 ready() override;
     WaitQueue* ready_queue() override { return &tty_->queue(); }
-    Result<FileStatus> status() const override;
+    Result<FileStatus> status() const override { return node_->status(); }
     Result<u64> control(Caller& caller, u32 request, u64 argument) override;
+    Node* node() const override { return node_.get(); }
+    Tty& tty() const { return *tty_; }
 
 private:
     const Ref<Tty> tty_;
-    const u32 major_, minor_;
+    const Ref<Node> node_;
     const Tty::Generation generation_;
 };
 

@@ -216,14 +216,11 @@ Result<u64> Tty::flush(u64 queues) {
 
 // ---- sessions ----
 
-Result<Ref<File>> Tty::open(u32) {
-    return Ref<File>(TRY(make_ref<TtyFile>(Ref<Tty>(*this), kTtyMajor, kTtyMinor, generation())));
-}
-
-Result<Ref<File>> Tty::open_as(const Caller* caller, u32 flags, u32 as_major, u32 as_minor) {
-    const bool console = as_major == kTtyMajor && as_minor == kConsoleMinor;
-    auto file = TRY(make_ref<TtyFile>(Ref<Tty>(*this), as_major, as_minor, console ? kForever : generation()));
-    if (caller != nullptr && !console && !(flags & kOpenNoTty) && (flags & kOpenAccessMask) != kOpenWriteOnly)
+Result<Ref<File>> Tty::open_as(const Caller* caller, u32 flags, Ref<Node> node) {
+    constexpr u64 kConsole = u64{kTtyMajor} << 8 | kConsoleMinor;
+    const bool is_console = node->special_device() == kConsole;
+    auto file = TRY(make_ref<TtyFile>(Ref<Tty>(*this), std::move(node), is_console ? kForever : generation()));
+    if (caller != nullptr && !is_console && !(flags & kOpenNoTty) && (flags & kOpenAccessMask) != kOpenWriteOnly)
         opened_by(*caller);
     return Ref<File>(std::move(file));
 }

@@ -99,8 +99,8 @@ Parsed<void> initialise(Bytes archive, StringView command_line) {
         root = top.leak();
         TRY(root->find_or_make("tmp", Growth::Free))
         ->set_permissions(01777);
-        Ref<Directory> dev = TRY(make_ref<Directory>(kDevfs))
-        , proc = TRY(make_ref<Directory>(kProcfs, 0555u, Growth::Fixed));
+        Ref<Directory> dev = TRY(make_ref<Directory>(kDevfs));
+        Ref<Directory> proc = TRY(make_proc_directory());
         Ref<Directory> sys = TRY(make_ref<Directory>(kSysfs, 0555u, Growth::Fixed));
         TRY(root->add("dev", dev));
         TRY(root->add("proc", proc));

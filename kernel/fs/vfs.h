@@ -54,6 +54,8 @@ void set_debug_console(void (*write)(unsigned which, StringView));
 /// Steps of initialise(), each in a file of its own.
 Parsed<void> unpack_archive(Directory& root, Bytes archive);
 Result<void> add_devices(Directory& dev);
+/// /proc with its directories of processes, and then its other files and /sys, once both are in the tree.
+Result<Ref<Directory>> make_proc_directory();
 Result<void> add_proc_files(Directory& proc, StringView command_line);
 /// A new, empty regular file without a name; `name` is for show (memfd_create(2)).
 Result<Ref<Node>> make_regular_file(u32 permissions);

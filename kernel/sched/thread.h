@@ -27,6 +27,8 @@ public:
     /// The frame at the top of the kernel stack, where user registers are saved.
     TrapFrame& user_frame() { return *reinterpret_cast<TrapFrame*>(stack_.top().value() - sizeof(TrapFrame)); }
     KernelStack& stack() { return stack_; }
+    /// For /proc: old as soon as it is read.
+    ThreadState state() const { return state_.load(kRelaxed); }
     bool is_killed() const { return killed_.load(kRelaxed); }
     /// A signal waits for this thread; set by sched::interrupt(), cleared by the thread when it has looked.
     bool is_interrupted() const { return interrupted_.load(kRelaxed); }

@@ -44,6 +44,7 @@ void change_program(Caller& caller, Program program, StringView path) {
     TaskAccess::mark_executed(process);
     caller.owner->clear_child_tid = 0;
     set_names(process, path);
+    process.start_stack.store(program.stack_pointer, kRelaxed);
     reset_signals_for_exec(*caller.owner);
     reset_registers(*caller.thread);
     caller.thread->user_frame() = first_frame(program.entry, program.stack_pointer);
@@ -63,6 +64,7 @@ Result<Ref<Process>> spawn(Ref<File> file, StringView path, std::span<const Stri
     Program program = TRY(load_program(*file, path, strings));
     Ref<Process> process = TRY(Process::create(base_name(path), nullptr, std::move(program.space), std::move(files)));
     set_names(*process, path);
+    process->start_stack.store(program.stack_pointer, kRelaxed);
     auto thread = make_thread(process, first_frame(program.entry, program.stack_pointer), process->id());
     auto started = thread ? process_table.start(std::move(*thread)) : Result<void>{fail(thread.error())};
     if (!started) {

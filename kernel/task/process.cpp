@@ -40,6 +40,7 @@ Result<Ref<Process>> Process::create(StringView name, Process* parent, Ref<Addre
 }
 
 void Process::inherit(const Process& parent) {
+    start_stack.store(parent.start_stack.load(kRelaxed), kRelaxed);
     executable_ = parent.executable_;
     credentials.copy_from(parent.credentials);
     limits.copy_from(parent.limits);

@@ -88,6 +88,7 @@ public:
     ProcessSignals signals;
     void* flexsc_state = nullptr;       ///< the FlexSC gate's; set once, taken away by Hooks::process_exiting
     u64 start_time_ns = 0;              ///< monotonic
+    Atomic<u64> start_stack{0};         ///< where its program found argc; for /proc
     i32 exit_signal = 17;               ///< what its parent gets when it ends; 0: nothing
     Atomic<u32> personality{0};         ///< personality(2); inherited
     Atomic<i32> parent_death_signal{0}; ///< PR_SET_PDEATHSIG; not inherited

@@ -1,15 +1,13 @@
 // A controlling terminal as sessions know it; the terminals themselves are the file layer's (fs/tty.h).
 #pragma once
 
-#include "task/file.h"
+#include "lib/ref.h"
 
 namespace tollgate {
 
 class Terminal : public RefCounted {
 public:
     virtual ~Terminal() = default;
-    /// What open(2) of /dev/tty gives.
-    virtual Result<Ref<File>> open(u32 flags) = 0;
     /// The session's leader has exited: signals the foreground group and gives the session up. No lock is held.
     virtual void session_ended() = 0;
     /// tty_nr of /proc/PID/stat.
