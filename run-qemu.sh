@@ -14,6 +14,7 @@ usage: ./run-qemu.sh [OPTION]...
   --machine q35|pc|microvm     QEMU's machine (default q35)
   --bench FILTER               only benchmarks whose name matches, e.g. getppid/native
   --append 'KERNEL OPTIONS'    further kernel options, e.g. 'pti=on mitigations=off'
+  --shell [COMMAND]            boot busybox' shell on this terminal instead; see tools/shell.py --help for its options
   --gdb                        boot once and wait for gdb; prints the line to type
   --no-build                   boot what is built already
   --help                       this text
@@ -24,6 +25,15 @@ TEXT
 }
 
 wrong() { printf 'run-qemu.sh: %s\n' "$1" >&2; usage >&2; exit 64; }
+
+# An interactive machine has options of its own.
+for word in "$@"; do
+    [ "$word" = --shell ] || continue
+    others=()
+    for word in "$@"; do [ "$word" = --shell ] || others+=("$word"); done
+    tools/setup.sh shell || exit 6
+    exec python3 tools/shell.py "${others[@]}"
+done
 
 # Options are checked before anything is installed or built.
 one_of() { case " $3 " in *" $2 "*) ;; *) wrong "$1 '$2' is unknown: choose ${3// /, }" ;; esac; }

@@ -28,8 +28,10 @@ def command_line(guest: Guest, control: str = "") -> list[str]:
     machine = "microvm,auto-kernel-cmdline=off" if guest.machine == "microvm" else guest.machine
     args = [PROGRAM, "-machine", machine, *ACCELERATOR[guest.accel], "-cpu", guest.cpu or "max", "-m", guest.mem,
             "-smp", str(guest.smp), "-no-reboot", "-nodefaults", "-display", "none",
-            "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
+            "-chardev", "stdio,id=console,signal=off" + (",mux=on" if guest.interactive else ""), "-serial", "chardev:console",
             "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"]
+    if guest.interactive:
+        args += ["-mon", "chardev=console,mode=readline"]  # Ctrl-A c; Ctrl-A x ends QEMU
     if guest.results:
         args += ["-chardev", f"file,id=results,path={shown(guest.results)}", "-device", "isa-debugcon,iobase=0xe9,chardev=results"]
     if control:

@@ -1,15 +1,15 @@
 #!/bin/bash
 # Makes a bare Debian 12 able to build and run Tollgate: installs the packages that are missing and fetches the pinned
-# third-party sources. run-qemu.sh calls it as "tools/setup.sh run", tests/run.sh as "tools/setup.sh test" (which adds gdb and
-# Bochs). It says what it installs and why, and changes nothing when all is there. Exit status: 0, or 6 when it cannot.
+# third-party sources. run-qemu.sh calls it as "tools/setup.sh run", or "shell" for --shell (which adds busybox), tests/run.sh as
+# "tools/setup.sh test" (which adds gdb and Bochs, too). It says what it installs and why, and changes nothing when all is there. Exit status: 0, or 6 when it cannot.
 
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 6
 
 kind=${1:-run}
 case $kind in
-    run | test) ;;
-    *) echo "usage: tools/setup.sh [run|test]" >&2; exit 64 ;;
+    run | shell | test) ;;
+    *) echo "usage: tools/setup.sh [run|shell|test]" >&2; exit 64 ;;
 esac
 
 die() { printf 'setup: %s\n' "$@" >&2; exit 6; }
@@ -32,6 +32,9 @@ bochs|bochs|a second, stricter x86 for the boot tests
 bochs-term|/usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_term_gui.so|lets Bochs run without a display
 bochsbios|/usr/share/bochs/BIOS-bochs-latest|the firmware of Bochs
 vgabios|/usr/share/bochs/VGABIOS-lgpl-latest|the video firmware of Bochs'
+shell_only='
+busybox-static|busybox|the shell and its utilities in the guest'
+[ "$kind" = run ] || needed+=$shell_only
 [ "$kind" = test ] && needed+=$test_only
 
 missing=()

@@ -104,14 +104,15 @@ Sizes sizes_of(const Process& process) {
     return sizes;
 }
 
-struct Terminal_ {
+struct TerminalState {
     u32 device = 0;
     i32 foreground = -1;
 };
-Terminal_ terminal_of_process(const Process& process) {
+TerminalState terminal_of_process(const Process& process) {
     const Ref<Session> session = process.session();
     const Ref<Terminal> terminal = session ? session->terminal() : Ref<Terminal>();
-    return terminal ? Terminal_{terminal->device_number(), terminal->foreground_group.load(kRelaxed)} : Terminal_{};
+    return terminal ? TerminalState{terminal->device_number(), terminal->foreground_group.load(kRelaxed)}
+                    : TerminalState{};
 }
 
 void write_cpus(Sink& to, u64 allowed) {
@@ -126,7 +127,7 @@ void write_cpus(Sink& to, u64 allowed) {
         unsigned last = cpu;
         while (last + 1 < count && allowed >> (last + 1) & 1)
             ++last;
-        format_to(to, first ? "{}" : ",{}", cpu);
+        format_to(to, "{}{}", first ? "" : ",", cpu);
         if (last != cpu)
             format_to(to, "-{}", last);
         first = false;
@@ -141,7 +142,7 @@ Result<void> write_process_stat(const Subject& subject, Sink& to) {
     Process& process = *subject.process;
     const Usage own = process.usage(), children = process.children_usage();
     const Sizes sizes = sizes_of(process);
-    const Terminal_ terminal = terminal_of_process(process);
+    const TerminalState terminal = terminal_of_process(process);
     const SignalSets signals = signals_of(subject);
     const i32 nice = process.nice.load(kRelaxed);
     format_to(to, "{} ({}) {} {} {} {} {} {} 0 ", subject.thread != 0 ? subject.thread : process.id(), name_of(subject),

@@ -192,7 +192,7 @@ void write_devices(Sink& to) {
 
 void write_uuid_text(const u8 (&bytes)[16], Sink& to) {
     for (int n = 0; n < 16; ++n)
-        format_to(to, n == 4 || n == 6 || n == 8 || n == 10 ? "-{:02x}" : "{:02x}", bytes[n]);
+        format_to(to, "{}{:02x}", n == 4 || n == 6 || n == 8 || n == 10 ? "-" : "", bytes[n]);
     to.write("\n");
 }
 

@@ -151,7 +151,7 @@ inline pid_t type_later(const Pair& pair, const char* text, int delay_ms) {
 inline int run_tests(unsigned plan, void (*tests)(Ktap&)) {
     if (getpid() == 1) {
         const pid_t child = fork();
-        if (child != 0) {
+        if (child > 0) {
             int status = 1;
             while (waitpid(-1, &status, 0) != child)
                 ;
