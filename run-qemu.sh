@@ -3,11 +3,14 @@
 # tools/setup.sh (packages, sources) and tools/run.py (build, boots, report).
 
 set -u
+here=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")" || exit 6
 
 usage() {
     cat <<'TEXT'
-usage: ./run-qemu.sh [OPTION]...
+usage: ./run-qemu.sh [OPTION]...                                   measure every gate
+       ./run-qemu.sh [OPTION]... --program PATH [ARGUMENT]...      run a program of this machine in the guest
+       ./run-qemu.sh [OPTION]... --vs linux                        measure ordinary calls beside Debian's Linux
   --accel auto|kvm|tcg|icount  what to run on (auto: KVM if it proves to be real, else icount and multi-threaded TCG)
   --smp N                      virtual CPUs of every boot (default: 1, and 2 where a worker core takes part)
   --boot pvh|iso               load the kernel directly, or through GRUB from an ISO (default pvh)
@@ -18,7 +21,16 @@ usage: ./run-qemu.sh [OPTION]...
   --gdb                        boot once and wait for gdb; prints the line to type
   --no-build                   boot what is built already
   --help                       this text
-exit status: 0 every guest passed; otherwise how the first bad one ended: 1 it said no, 2 kernel panic, 3 triple fault,
+with --program (must be last; the program gets its libraries, our standard input, and gives us its output and exit status):
+  --files DIR[:PATH]           puts a folder's contents into the guest, at PATH or where the program starts (/work)
+  --package NAME               puts an installed Debian package's files into the guest, e.g. python3.11-minimal
+  --also PATH                  a further program that the first one starts
+  --env NAME=VALUE             an environment variable
+  --mem SIZE                   the guest's memory, e.g. 512M (also with --vs)
+with --vs linux:
+  --calls 'NAME...'            only these operations (shell patterns)
+exit status of --program: the program's; 128 + N after signal N; 126 or 127 it cannot be started; 125 the guest failed; 1 it cannot be
+  packed; of all else: 0 every guest passed; otherwise how the first bad one ended: 1 it said no, 2 kernel panic, 3 triple fault,
   4 timeout, 5 QEMU failed; or 6 set-up failed, 7 build failed, 8 no usable results, 64 wrong option
 result files: build/results/latest.json (Google Benchmark's format, for its compare.py; tools/report.py prints it again)
 TEXT
@@ -37,28 +49,48 @@ done
 
 # Options are checked before anything is installed or built.
 one_of() { case " $3 " in *" $2 "*) ;; *) wrong "$1 '$2' is unknown: choose ${3// /, }" ;; esac; }
-arguments=()
-machine=q35 boot=pvh
+# A path as the caller meant it, from the folder of the call; a name without "/" is looked up in PATH.
+from_here() { case $1 in /*) printf %s "$1" ;; */* | . | ..) printf %s "$here/$1" ;; *) [ -d "$here/$1" ] && printf %s "$here/$1" || printf %s "$1" ;; esac; }
+arguments=() program=() only=()
+machine=q35 boot=pvh what=bench
 while [ $# -gt 0 ]; do
     case $1 in
         --*=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;;
     esac
     case $1 in
         --help | -h) usage; exit 0 ;;
-        --gdb | --no-build) arguments+=("$1"); shift; continue ;;
-        --accel | --smp | --boot | --machine | --bench | --append) [ $# -ge 2 ] || wrong "$1 needs a value" ;;
+        --gdb) only+=("bench $1"); arguments+=("$1"); shift; continue ;;
+        --no-build) arguments+=("$1"); shift; continue ;;
+        --accel | --smp | --boot | --machine | --bench | --append | --program | --vs | --files | --package | --also | --env | --mem | --calls)
+            [ $# -ge 2 ] || wrong "$1 needs a value" ;;
         *) wrong "'$1' is no option" ;;
     esac
     case $1 in
         --accel) one_of "$1" "$2" "auto kvm tcg icount" ;;
-        --boot) one_of "$1" "$2" "pvh iso"; boot=$2 ;;
+        --boot) one_of "$1" "$2" "pvh iso"; boot=$2; only+=("bench $1") ;;
         --machine) one_of "$1" "$2" "q35 pc microvm"; machine=$2 ;;
-        --smp) [[ $2 =~ ^[1-9][0-9]{0,2}$ && $2 -le 255 ]] || wrong "--smp '$2' is no number of CPUs: 1 to 255" ;;
+        --smp) [[ $2 =~ ^[1-9][0-9]{0,2}$ && $2 -le 255 ]] || wrong "--smp '$2' is no number of CPUs: 1 to 255"; only+=("bench,program $1") ;;
+        --bench) only+=("bench $1") ;;
+        --append) only+=("bench,program $1") ;;
+        --package | --env) only+=("program $1") ;;
+        --files | --also) only+=("program $1"); set -- "$1" "$(from_here "$2")" "${@:3}" ;;
+        --mem) [[ $2 =~ ^[1-9][0-9]*[MG]$ ]] || wrong "--mem '$2' is no size: write 128M or 1G"; only+=("program,vs $1") ;;
+        --calls) only+=("vs $1") ;;
+        --vs) one_of "$1" "$2" "linux"; [ $what = bench ] || wrong "$1 does not go with --program"; what=vs; shift 2; continue ;;
+        --program) [ $what = bench ] || wrong "$1 does not go with --vs"; what=program; program=("$(from_here "$2")" "${@:3}"); break ;;
     esac
     arguments+=("$1=$2")
     shift 2
 done
+for pair in "${only[@]}"; do
+    [[ ,${pair%% *}, = *,$what,* ]] || wrong "${pair#* } does not go with $([ $what = bench ] && echo "a run of the gates: it needs --program or --vs" || echo "--$what")"
+done
 [ "$machine-$boot" != microvm-iso ] || wrong "microvm has no CD-ROM drive: choose --boot pvh, or --machine q35 or pc"
+[ "$machine-$what" != microvm-vs ] || wrong "Debian's kernel does not start on microvm: choose --machine q35 or pc"
 
-tools/setup.sh run || exit 6
+tools/setup.sh run >&2 || exit 6
+case $what in
+    program) exec python3 tools/program.py "${arguments[@]}" --program "${program[@]}" ;;
+    vs) exec python3 tools/versus.py "${arguments[@]}" ;;
+esac
 exec python3 tools/run.py "${arguments[@]}"

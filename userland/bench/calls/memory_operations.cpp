@@ -30,6 +30,20 @@ long map(long size) {
 [[gnu::noipa]] long mmap_touch_munmap() { return map_touch_unmap(kPage, true); }
 [[gnu::noipa]] long mmap_touch_munmap_1m() { return map_touch_unmap(kMebibyte, true); }
 
+// A page that stays: what is mapped beside it finds its page tables there, as in any program that lives for a while. It
+// may only be read, so that nothing is merged with it.
+long neighbour;
+long keep_neighbour() {
+    neighbour = Native::call(SYS_mmap, 0, kPage, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (neighbour > 0)
+        (void)*reinterpret_cast<volatile char*>(neighbour);
+    return neighbour;
+}
+void drop_neighbour() {
+    if (neighbour > 0)
+        Native::call(SYS_munmap, neighbour, kPage);
+}
+
 long area;
 long map_area() {
     area = map(kPage);
@@ -53,14 +67,13 @@ long find_heap_end() { return heap_end = Native::call(SYS_brk, 0); }
 [[gnu::noipa]] long brk_grow_shrink() {
     if (Native::call(SYS_brk, heap_end + kPage) != heap_end + kPage)
         return -ENOMEM;
-    *reinterpret_cast<volatile char*>(heap_end) = 1;
     return Native::call(SYS_brk, heap_end);
 }
 
 constexpr Operation kOperations[] = {
-    operation<mmap_munmap>("mmap_munmap_4k", 2000, 50),
-    operation<mmap_touch_munmap>("mmap_touch_munmap_4k", 0, 20),
-    operation<mmap_touch_munmap_1m>("mmap_touch_munmap_1m", 300000, 1, nullptr, nullptr, 3),
+    operation<mmap_munmap>("mmap_munmap_4k", 2000, 50, keep_neighbour, drop_neighbour),
+    operation<mmap_touch_munmap>("mmap_touch_munmap_4k", 0, 20, keep_neighbour, drop_neighbour),
+    operation<mmap_touch_munmap_1m>("mmap_touch_munmap_1m", 300000, 1, keep_neighbour, drop_neighbour, 3),
     operation<mprotect_pair>("mprotect_pair", 1200, 50, map_area, unmap_area),
     operation<brk_grow_shrink>("brk_grow_shrink", 0, 20, find_heap_end),
 };
