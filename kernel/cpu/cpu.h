@@ -52,7 +52,7 @@ struct Cpu {
     Atomic<u32> tlb_pending; // a shootdown waits for this CPU
     Atomic<u32> online;
     void* loaded_space; // the AddressSpace in CR3; null for the kernel's own
-    bool in_panic, timer_armed;
+    bool in_panic;
 };
 static_assert(__builtin_offsetof(Cpu, stack_guard) == 40);
 static_assert(sizeof(Cpu) <= 4096);

@@ -16,13 +16,13 @@ namespace {
 constinit TrapHandlers handlers{};
 extern "C" const u8 user_iretq[];
 
-void handle_interrupt(u64 vector) {
+void handle_interrupt(u64 vector, TrapOrigin origin) {
     Cpu& cpu = this_cpu();
     ++cpu.counters.interrupts;
     switch (vector) {
     case kVectorTimer:
         apic::end_of_interrupt();
-        handlers.timer();
+        handlers.timer(origin);
         return;
     case kVectorReschedule:
         apic::end_of_interrupt();
@@ -51,7 +51,7 @@ void set_trap_handlers(const TrapHandlers& new_handlers) { handlers = new_handle
 
 extern "C" void trap_from_user(TrapFrame* frame) {
     if (frame->vector >= 32)
-        return handle_interrupt(frame->vector);
+        return handle_interrupt(frame->vector, TrapOrigin::User);
     const u64 address = frame->vector == kVectorPf ? x86::read_cr2() : 0;
     if (frame->vector == kVectorDb)
         asm volatile("mov %0, %%dr6" ::"r"(0xffff0ff0ull)); // sticky [SDM vol 3, 17.2.3]
@@ -64,7 +64,7 @@ extern "C" void trap_from_user(TrapFrame* frame) {
 
 extern "C" void trap_from_kernel(TrapFrame* frame) {
     if (frame->vector >= 32)
-        return handle_interrupt(frame->vector);
+        return handle_interrupt(frame->vector, TrapOrigin::Kernel);
     const u64 address = frame->vector == kVectorPf ? x86::read_cr2() : 0;
     const u64 fixup = mutant(Mutant::Fixup) ? 0 : find_fixup(frame->rip);
     if (fixup != 0 && (frame->vector == kVectorPf || frame->vector == kVectorGp)) {

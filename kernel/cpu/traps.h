@@ -5,6 +5,9 @@
 
 namespace tollgate {
 
+/// What an interrupt has interrupted.
+enum class TrapOrigin : u8 { User, Kernel };
+
 struct TrapHandlers {
     /// A page fault at a user address, from user code or a user copy. True if the access can be repeated now.
     bool (*user_page_fault)(u64 address, u64 error) = nullptr;
@@ -15,7 +18,7 @@ struct TrapHandlers {
     void (*fastcall_fault)(TrapFrame&, u64 vector, u64 rip) = nullptr;
     /// An exception that the kernel cannot survive; does not return.
     void (*kernel_exception)(TrapFrame&, u64 address) = nullptr;
-    void (*timer)() = nullptr;
+    void (*timer)(TrapOrigin) = nullptr;
     void (*reschedule)() = nullptr;
     /// Whether the address is in a guard page of a kernel stack.
     bool (*is_stack)(u64 address) = nullptr;

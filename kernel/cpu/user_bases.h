@@ -7,16 +7,29 @@
 
 namespace tollgate {
 
-inline u64 read_user_fs_base() { return x86::rdmsr(x86::kMsrFsBase); }
+// RDFSBASE and WRFSBASE are many times cheaper than the MSR [SDM vol 2, WRFSBASE].
+inline u64 read_user_fs_base() {
+    if (!cpu_features.fsgsbase)
+        return x86::rdmsr(x86::kMsrFsBase);
+    u64 base;
+    asm volatile("rdfsbase %0" : "=r"(base));
+    return base;
+}
 inline u64 read_user_gs_base() { return x86::rdmsr(x86::kMsrKernelGsBase); }
-/// `base` must be canonical: a WRMSR of anything else is #GP on hardware (and accepted by TCG).
-inline void load_user_fs_base(u64 base) { x86::wrmsr(x86::kMsrFsBase, base); }
+/// `base` must be canonical: anything else is #GP on hardware (and accepted by TCG).
+inline void load_user_fs_base(u64 base) {
+    if (cpu_features.fsgsbase)
+        asm volatile("wrfsbase %0" ::"r"(base));
+    else
+        x86::wrmsr(x86::kMsrFsBase, base);
+}
 inline void load_user_gs_base(u64 base) { x86::wrmsr(x86::kMsrKernelGsBase, base); }
 
 /// DS, ES, FS and GS selectors of user code. Nothing in 64-bit mode needs them, but they are registers: they belong to
 /// one thread.
 struct UserSelectors {
     u16 ds, es, fs, gs;
+    bool operator==(const UserSelectors&) const = default;
 };
 
 inline UserSelectors read_user_selectors() {

@@ -1,7 +1,9 @@
-// Invariants: a thread's home core alone takes it off its run queue and runs it; sleepers are listed on their home
-// core; both lists and `current` change with interrupts off. So a thread that is made ready while it is still on its
-// way into block() is simply found in the queue by its own core, and nobody ever waits for another core to finish a
-// switch.
+// Switching between threads, blocking and waking. Which core runs a thread is decided in balance.cpp.
+//
+// Invariants: a core alone runs the threads of its queue; `current`, `leaving` and the timer change with interrupts off
+// and by their own core only. A thread on its way into block() may be made ready while it still runs: its own core then
+// finds it in the queue, since no other core takes a thread whose on_core_ is set, and nobody ever waits for another
+// core to finish a switch.
 #include "sched/scheduler.h"
 
 #include "cpu/apic.h"
@@ -13,14 +15,12 @@
 #include "debug/panic.h"
 #include "lib/mutants.h"
 #include "sched/scheduler_internal.h"
+#include "sched/timer.h"
 
 namespace tollgate {
 namespace {
 
 constexpr u64 kSliceNs = 10'000'000;
-constinit unsigned workers = 0; // the last cores; set once before user threads start
-
-bool is_worker(unsigned cpu) { return cpu >= cpu_count() - workers; }
 
 } // namespace
 
@@ -28,28 +28,13 @@ extern "C" void switch_context(u64* save_rsp, u64 new_rsp);
 extern "C" void sched_finish_switch() { Scheduler::finish_switch(); }
 
 constinit Scheduler::Core Scheduler::cores[kMaxCpus];
+constinit u64 Scheduler::slice_ticks = 0;
+constinit u64 Scheduler::application_cores = ~u64{0};
+constinit Atomic<u64> Scheduler::idle_cores{0};
 Scheduler::Core& Scheduler::core(unsigned cpu) { return cores[cpu]; }
 
 bool Scheduler::must_move(const Thread& thread) {
     return &thread != this_cpu().idle && !(thread.affinity_.load(kSeqCst) >> this_cpu().number & 1);
-}
-
-void Scheduler::enqueue(Thread& thread) {
-    const unsigned home = thread.cpu_.load(kRelaxed);
-    {
-        Guard guard{core(home).lock};
-        core(home).ready.push_back(thread);
-    }
-    if (home != this_cpu().number)
-        apic::send_ipi(cpu_by_number(home).apic_id, kVectorReschedule);
-    else
-        arm_timer();
-}
-
-bool Scheduler::has_ready() {
-    Core& own = core(this_cpu().number);
-    Guard guard{own.lock};
-    return !own.ready.empty();
 }
 
 void Scheduler::prepare_to_block(Thread& self, Deadline deadline, WaitMode mode) {
@@ -64,45 +49,72 @@ void Scheduler::prepare_to_block(Thread& self, Deadline deadline, WaitMode mode)
     }
 }
 
+/// A sleeper's alarm, on its stack while it sleeps.
+struct SleepTimer : Timer {
+    explicit SleepTimer(Thread& sleeper) : Timer(wake), thread(sleeper) {}
+    static void wake(Timer& timer) {
+        Thread& thread = static_cast<SleepTimer&>(timer).thread;
+        thread.timed_out_ = true;
+        (void)Scheduler::make_ready(thread);
+    }
+    Thread& thread;
+};
+
 void Scheduler::block() {
     InterruptGuard interrupts;
     Thread& self = *this_cpu().current;
     if (self.state_.load(kAcquire) == ThreadState::Running)
         return; // it was killed before it slept
-    Core& own = core(this_cpu().number);
-    if (self.wake_at_ != kNoDeadline)
-        own.sleepers.push_back(self);
+    if (self.wake_at_ == kNoDeadline)
+        return schedule();
+    SleepTimer timer(self);
+    timer.arm(self.wake_at_);
     schedule();
-    if (self.sleep_link_.linked())
-        core(this_cpu().number).sleepers.remove(self);
+    (void)timer.cancel();
+}
+
+void Scheduler::cancel_block() {
+    InterruptGuard interrupts;
+    ThreadState blocked = ThreadState::Blocked;
+    if (this_cpu().current->state_.compare_exchange_strong(blocked, ThreadState::Running, kAcqRel))
+        return;
+    if (blocked == ThreadState::Ready)
+        schedule(); // it is in the queue, and comes back from there
 }
 
 bool Scheduler::make_ready(Thread& thread) {
     ThreadState blocked = ThreadState::Blocked;
     if (!thread.state_.compare_exchange_strong(blocked, ThreadState::Ready, kAcqRel))
         return false;
-    enqueue(thread);
+    enqueue(thread, place(thread));
     return true;
 }
 
-void Scheduler::leave(Thread& thread) {
+void Scheduler::leave(Thread& thread, u64 now) {
+    // A reader on another core takes the sum twice at most, sees running_since_ change, and reads again.
+    thread.cpu_ticks_.store(thread.cpu_ticks_.load(kRelaxed) + now - thread.running_since_.load(kRelaxed), kRelaxed);
+    thread.running_since_.store(0, kRelease);
     thread.kept_work_ = this_cpu().work & kWorkFullReturn;
     if (!thread.fpu)
         return;
     if (!mutant(Mutant::FpuSwitch))
         fpu_save(thread.fpu.data());
-    thread.selectors = read_user_selectors();
+    Core& own = core(this_cpu().number);
+    own.selectors = thread.selectors = read_user_selectors();
     thread.fs_base = read_user_fs_base();
-    thread.user_gs_base = read_user_gs_base();
+    own.user_gs_base = thread.user_gs_base = read_user_gs_base();
 }
 
-void Scheduler::enter(Thread& thread) {
+void Scheduler::enter(Thread& thread, u64 now) {
     Cpu& cpu = this_cpu();
+    Core& own = core(cpu.number);
     cpu.current = &thread;
     cpu.caller = thread.caller;
     cpu.kernel_stack = thread.stack_.top().value();
     cpu.work = thread.kept_work_ | (thread.wait_is_over(WaitMode::Interruptible) ? kWorkThread : 0);
-    core(cpu.number).slice_end = clock_monotonic_ns() + kSliceNs;
+    own.slice_end = now + slice_ticks;
+    thread.running_since_.store(now, kRelaxed);
+    thread.on_core_.store(true, kRelaxed);
     thread.state_.store(ThreadState::Running, kRelaxed);
     if (thread.space_)
         thread.space_->load();
@@ -112,9 +124,15 @@ void Scheduler::enter(Thread& thread) {
         return;
     if (!mutant(Mutant::FpuSwitch))
         fpu_restore(thread.fpu.data());
-    load_user_selectors(thread.selectors);
+    // Kernel threads in between have left the last user thread's values in the registers.
+    if (own.selectors != thread.selectors) {
+        load_user_selectors(thread.selectors); // changes the bases
+        own.selectors = thread.selectors;
+        own.user_gs_base = read_user_gs_base();
+    }
     load_user_fs_base(thread.fs_base);
-    load_user_gs_base(thread.user_gs_base);
+    if (own.user_gs_base != thread.user_gs_base)
+        load_user_gs_base(own.user_gs_base = thread.user_gs_base);
 }
 
 // Interrupts are off. Returns when the thread that called runs again.
@@ -123,93 +141,77 @@ void Scheduler::schedule() {
     Thread& previous = *cpu.current;
     Core& own = core(cpu.number);
     ASSERT(cpu.lock_ranks == 0); // a thread may not sleep with a lock held
-    const bool runnable = previous.state_.load(kRelaxed) == ThreadState::Running && &previous != cpu.idle;
-    const bool moves = runnable && must_move(previous);
-    if (runnable && !moves) {
-        previous.state_.store(ThreadState::Ready, kRelaxed);
-        Guard guard{own.lock};
-        own.ready.push_back(previous);
-    }
-    Thread* next;
-    {
-        Guard guard{own.lock};
-        next = own.ready.pop_front();
-    }
-    if (next == nullptr)
-        next = cpu.idle;
+    // One that may no longer run here stays Running and is handed on when its stack is free: finish_switch().
+    const bool goes_round =
+        previous.state_.load(kRelaxed) == ThreadState::Running && &previous != cpu.idle && !must_move(previous);
     cpu_clear_work(kWorkReschedule);
-    if (next == &previous) {
-        own.slice_end = clock_monotonic_ns() + kSliceNs;
+    Thread& next = take_next(own, goes_round ? &previous : nullptr);
+    const u64 now = x86::rdtsc();
+    if (&next == &previous) {
+        own.slice_end = now + slice_ticks;
         previous.state_.store(ThreadState::Running, kRelaxed);
         arm_timer();
         return;
     }
-    leave(previous);
+    leave(previous, now);
     own.leaving = &previous;
-    enter(*next);
+    enter(next, now);
     ++cpu.counters.switches;
     arm_timer();
-    switch_context(&previous.saved_rsp_, next->saved_rsp_);
+    switch_context(&previous.saved_rsp_, next.saved_rsp_);
     finish_switch();
 }
 
 // On the new thread's stack: only now may another core run the old one, or its stack go.
 void Scheduler::finish_switch() {
-    Cpu& cpu = this_cpu();
-    Core& own = core(cpu.number);
+    Core& own = core(this_cpu().number);
     Thread* previous = own.leaving;
     own.leaving = nullptr;
-    if (previous == nullptr || previous == cpu.idle)
+    if (previous == nullptr)
         return;
     const ThreadState state = previous->state_.load(kRelaxed);
-    if (state == ThreadState::Dead) {
+    if (state == ThreadState::Dead) [[unlikely]] {
         own.threads.fetch_sub(1, kRelaxed);
         (void)Ref<Thread>::adopt(previous);
-    } else if (state == ThreadState::Running) { // it moves to another core
-        const unsigned target = pick_cpu(previous->affinity_.load(kSeqCst));
-        own.threads.fetch_sub(1, kRelaxed);
-        core(target).threads.fetch_add(1, kRelaxed);
-        previous->cpu_.store(target, kRelaxed);
-        previous->state_.store(ThreadState::Ready, kRelaxed);
-        enqueue(*previous);
-    }
-}
-
-// The next event of this core: the end of the slice, if somebody waits for it, or the first sleeper. Otherwise no timer
-// runs at all, so that a measurement alone on its core is never interrupted.
-void Scheduler::arm_timer() {
-    Core& own = core(this_cpu().number);
-    u64 at = kNoDeadline;
-    for (Thread& thread : own.sleepers)
-        at = thread.wake_at_ < at ? thread.wake_at_ : at;
-    if (this_cpu().current != this_cpu().idle && has_ready()) {
-        at = own.slice_end < at ? own.slice_end : at;
-    }
-    if (at == kNoDeadline) {
-        if (this_cpu().timer_armed)
-            apic::timer_stop();
-        this_cpu().timer_armed = false;
         return;
     }
-    this_cpu().timer_armed = true;
-    apic::timer_arm(clock_ns_to_tsc(at));
+    const bool moves = state == ThreadState::Running && previous != this_cpu().idle && must_move(*previous);
+    if (moves)
+        previous->state_.store(ThreadState::Ready, kRelaxed);
+    // Release: whoever takes the thread from here on sees its registers. A thread that is in the queue, or blocked, may
+    // be anybody's after this line.
+    previous->on_core_.store(false, kRelease);
+    if (moves)
+        move(*previous, pick_cpu(previous->affinity_.load(kSeqCst)));
 }
 
-void Scheduler::on_timer() {
+// The next event of this core: the end of the slice, if somebody waits for it, or the first alarm. Without either no
+// timer is set, so that a measurement alone on its core is not interrupted. One that is set and has lost its reason is
+// left to fire once: that is cheaper than to program it at every switch.
+void Scheduler::arm_timer() {
     Core& own = core(this_cpu().number);
-    const u64 now = clock_monotonic_ns();
-    for (Thread& thread : own.sleepers) {
-        if (thread.wake_at_ > now)
-            continue;
-        own.sleepers.remove(thread);
-        thread.timed_out_ = true;
-        (void)make_ready(thread);
-    }
-    if (has_ready() && now >= own.slice_end) {
+    u64 at = timers::next_tsc();
+    if (own.ready_count.load(kRelaxed) != 0 && own.slice_end < at && this_cpu().current != this_cpu().idle)
+        at = own.slice_end;
+    if (at >= own.armed_for)
+        return;
+    own.armed_for = at;
+    apic::timer_arm(at);
+}
+
+void Scheduler::on_timer(TrapOrigin origin) {
+    Core& own = core(this_cpu().number);
+    own.armed_for = ~u64{0};
+    Thread& current = *this_cpu().current;
+    Atomic<u32>& samples = origin == TrapOrigin::User ? current.user_samples_ : current.kernel_samples_;
+    samples.store(samples.load(kRelaxed) + 1, kRelaxed);
+    timers::run();
+    if (own.ready_count.load(kRelaxed) != 0 && &current != this_cpu().idle && x86::rdtsc() >= own.slice_end) {
+        push_away();
         cpu_request_work(kWorkReschedule);
         // The turn is over, which must be said once: an interrupt that is due again before the thread is out of the
         // kernel would leave it no time to get there.
-        own.slice_end = kNoDeadline;
+        own.slice_end = ~u64{0};
     }
     arm_timer();
 }
@@ -218,16 +220,20 @@ void Scheduler::on_reschedule() {
     Thread& current = *this_cpu().current;
     if (current.killed_.load(kSeqCst) || current.interrupted_.load(kSeqCst))
         cpu_request_work(kWorkThread);
-    if (has_ready() || must_move(current))
+    if (must_move(current))
         cpu_request_work(kWorkReschedule);
+    arm_timer(); // somebody may have joined the queue
 }
 
 Result<void> Scheduler::initialise_cpu() {
     Cpu& cpu = this_cpu();
+    slice_ticks = clock_ns_to_ticks(kSliceNs);
+    timers::set_program_hook(arm_timer);
     Ref<Thread> idle = TRY(Thread::create("idle", idle_loop, nullptr));
     idle->cpu_.store(cpu.number, kRelaxed);
     cpu.idle = cpu.current = idle.leak();
     cpu.idle->state_.store(ThreadState::Running, kRelaxed);
+    cpu.idle->running_since_.store(x86::rdtsc(), kRelaxed);
     cpu.kernel_stack = cpu.idle->stack_.top().value();
     return {};
 }
@@ -241,39 +247,25 @@ void Scheduler::run_idle() {
 
 void Scheduler::idle_loop(void*) {
     this_cpu().online.store(1, kRelease); // only now is whatever stack it started on free
+    Core& own = core(this_cpu().number);
+    const u64 bit = u64{1} << this_cpu().number;
     for (;;) {
         x86::cli();
         tlb_service();
-        if (has_ready())
-            schedule();
-        else
+        // seq_cst: either whoever looks for an idle core sees the bit, or we see the thread that it has put elsewhere.
+        idle_cores.fetch_or(bit, kSeqCst);
+        if (own.ready_count.load(kSeqCst) == 0 && !steal()) {
             x86::sti_halt();
-    }
-}
-
-unsigned Scheduler::pick_cpu(u64 allowed) {
-    unsigned best = kMaxCpus;
-    for (unsigned cpu = 0; cpu < cpu_count(); ++cpu) {
-        if (!(allowed >> cpu & 1) || is_worker(cpu) || !cpu_by_number(cpu).online.load(kAcquire))
             continue;
-        if (best == kMaxCpus || core(cpu).threads.load(kRelaxed) < core(best).threads.load(kRelaxed))
-            best = cpu;
+        }
+        idle_cores.fetch_and(~bit, kRelaxed);
+        schedule();
     }
-    return best;
-}
-
-void Scheduler::start(Thread& thread, unsigned cpu) {
-    thread.retain(); // the scheduler's own reference, dropped after the last switch away
-    thread.cpu_.store(cpu, kRelaxed);
-    core(cpu).threads.fetch_add(1, kRelaxed);
-    InterruptGuard interrupts;
-    const bool started = make_ready(thread);
-    ASSERT(started);
 }
 
 void Scheduler::yield() {
     InterruptGuard interrupts;
-    if (has_ready() || must_move(*this_cpu().current))
+    if (core(this_cpu().number).ready_count.load(kRelaxed) != 0 || must_move(*this_cpu().current))
         schedule();
 }
 
@@ -287,12 +279,13 @@ void Scheduler::interrupt(Thread& thread) {
     make_look(thread);
 }
 
-// Wakes it, or has the core that runs it look at its flags.
+// Wakes it, or has the core that runs it look at its flags. If it changes cores meanwhile, the new one looks when it
+// enters the thread.
 void Scheduler::make_look(Thread& thread) {
     InterruptGuard interrupts;
     if (make_ready(thread))
         return;
-    const unsigned home = thread.cpu_.load(kRelaxed);
+    const unsigned home = thread.cpu_.load(kSeqCst);
     if (home == this_cpu().number)
         on_reschedule();
     else
@@ -316,18 +309,37 @@ Result<void> Scheduler::set_affinity(Thread& thread, u64 cpus) {
         if (must_move(thread))
             schedule();
     } else {
-        // Whatever core runs it looks again; if it moves meanwhile, the new one has already seen the new set.
-        apic::send_ipi(cpu_by_number(thread.cpu_.load(kRelaxed)).apic_id, kVectorReschedule);
+        // Whatever core runs it looks again; one that waits is handed on when its turn comes.
+        apic::send_ipi(cpu_by_number(thread.cpu_.load(kSeqCst)).apic_id, kVectorReschedule);
     }
     return {};
 }
 
+sched::CpuTime Scheduler::cpu_time(const Thread& thread) {
+    for (;;) {
+        const u64 since = thread.running_since_.load(kAcquire);
+        const u64 ticks = thread.cpu_ticks_.load(kAcquire);
+        if (thread.running_since_.load(kRelaxed) != since)
+            continue;
+        return {since == 0 ? ticks : ticks + x86::rdtsc() - since, thread.user_samples_.load(kRelaxed),
+                thread.kernel_samples_.load(kRelaxed)};
+    }
+}
+
 namespace sched {
 
-void set_roles(unsigned wanted) { workers = wanted < cpu_count() ? wanted : cpu_count() - 1; }
-Role role(unsigned cpu) { return is_worker(cpu) ? Role::Worker : Role::Application; }
-unsigned worker_count() { return workers; }
-unsigned worker_cpu(unsigned n) { return cpu_count() - workers + n; }
+void set_roles(unsigned workers) {
+    const unsigned applications = cpu_count() - (workers < cpu_count() ? workers : cpu_count() - 1);
+    Scheduler::application_cores = applications == kMaxCpus ? ~u64{0} : (u64{1} << applications) - 1;
+}
+Role role(unsigned cpu) { return Scheduler::application_cores >> cpu & 1 ? Role::Application : Role::Worker; }
+unsigned worker_count() {
+    unsigned workers = 0;
+    for (unsigned cpu = 0; cpu < cpu_count(); ++cpu)
+        workers += role(cpu) == Role::Worker;
+    return workers;
+}
+unsigned worker_cpu(unsigned n) { return cpu_count() - worker_count() + n; }
 
 void initialise_cpu() {
     if (!Scheduler::initialise_cpu().has_value())
@@ -335,7 +347,10 @@ void initialise_cpu() {
 }
 void run_idle() { Scheduler::run_idle(); }
 void start(Thread& thread) { Scheduler::start(thread, Scheduler::pick_cpu(Scheduler::affinity(thread))); }
-void start_on(Thread& thread, unsigned cpu) { Scheduler::start(thread, cpu); }
+void start_on(Thread& thread, unsigned cpu) {
+    Scheduler::pin(thread, cpu);
+    Scheduler::start(thread, cpu);
+}
 Thread& current() {
     Thread* thread;
     asm volatile("movq %%gs:%c1, %0" : "=r"(thread) : "i"(__builtin_offsetof(Cpu, current)));
@@ -347,7 +362,8 @@ void kill(Thread& thread) { Scheduler::kill(thread); }
 void interrupt(Thread& thread) { Scheduler::interrupt(thread); }
 Result<void> set_affinity(Thread& thread, u64 cpus) { return Scheduler::set_affinity(thread, cpus); }
 u64 affinity(const Thread& thread) { return Scheduler::affinity(thread); }
-void on_timer() { Scheduler::on_timer(); }
+CpuTime cpu_time(const Thread& thread) { return Scheduler::cpu_time(thread); }
+void on_timer(TrapOrigin origin) { Scheduler::on_timer(origin); }
 void on_reschedule() { Scheduler::on_reschedule(); }
 
 Result<void> sleep_until(Deadline deadline) {

@@ -1,8 +1,9 @@
 // The scheduler: one run queue per core, round robin, preemption by a time slice that is armed only while somebody else
-// waits. A thread is always run by its home core; waking it from elsewhere queues it there and sends an IPI. An idle
-// core halts.
+// waits. A thread that wakes goes to an idle core if its own is busy, and a core that runs out of threads takes one
+// from another. An idle core halts.
 #pragma once
 
+#include "cpu/traps.h"
 #include "sched/thread.h"
 #include "sched/wait_queue.h"
 
@@ -46,8 +47,15 @@ void interrupt(Thread& thread);
 Result<void> set_affinity(Thread& thread, u64 cpus);
 u64 affinity(const Thread& thread);
 
+/// How long it has run, in TSC ticks, and how many timer interrupts have met it in user code and in the kernel.
+struct CpuTime {
+    u64 ticks;
+    u32 user_samples, kernel_samples;
+};
+CpuTime cpu_time(const Thread& thread);
+
 /// Interrupt handlers, set through TrapHandlers by main.cpp.
-void on_timer();
+void on_timer(TrapOrigin origin);
 void on_reschedule();
 
 } // namespace tollgate::sched

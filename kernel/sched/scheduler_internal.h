@@ -1,6 +1,8 @@
-// The scheduler's inside, for wait queues and for the scheduler itself.
+// The scheduler's inside, for wait queues, futexes and the scheduler itself.
 #pragma once
 
+#include "cpu/traps.h"
+#include "sched/scheduler.h"
 #include "sched/thread.h"
 
 namespace tollgate {
@@ -12,7 +14,9 @@ public:
     static void prepare_to_block(Thread& self, Deadline deadline, WaitMode mode);
     /// Gives up the core until somebody makes the thread ready.
     static void block();
-    /// Blocked to ready, on its home core. False if it was not blocked (the deadline or a kill came first).
+    /// Instead of block(): the thread goes on, and a wake that has come meanwhile is used up.
+    static void cancel_block();
+    /// Blocked to ready, on a core of its affinity. False if it was not blocked (the deadline or a kill came first).
     static bool make_ready(Thread& thread);
     static bool timed_out(const Thread& thread) { return thread.timed_out_; }
 
@@ -25,32 +29,51 @@ public:
     static void interrupt(Thread& thread);
     [[noreturn]] static void exit_current();
     static Result<void> set_affinity(Thread& thread, u64 cpus);
+    static void pin(Thread& thread, unsigned cpu) { thread.affinity_.store(u64{1} << cpu, kSeqCst); }
     static u64 affinity(const Thread& thread) { return thread.affinity_.load(kSeqCst); }
+    static sched::CpuTime cpu_time(const Thread& thread);
     static void finish_switch();
-    static void on_timer();
+    static void on_timer(TrapOrigin origin);
     static void on_reschedule();
 
 private:
+    friend struct SleepTimer;
+    friend void sched::set_roles(unsigned);
+    friend sched::Role sched::role(unsigned);
     struct Core {
         Spinlock lock{LockRank::RunQueue};
         List<Thread, &Thread::run_link_> ready GUARDED_BY(lock);
-        List<Thread, &Thread::sleep_link_> sleepers; // own core only, interrupts off; unsorted: few
-        Thread* leaving = nullptr;                   // switched away from; own core only
-        u64 slice_end = 0;                           // when the current thread has had its turn; own core only
-        Atomic<u32> threads{0};                      // user and worker threads whose home this is
+        Atomic<u32> ready_count{0}; // what `ready` holds; read without the lock as a hint, exact for the own core
+        Thread* leaving = nullptr;  // switched away from; own core only
+        u64 slice_end = 0;          // TSC at which the current thread has had its turn; own core only
+        u64 armed_for = ~u64{0};    // TSC at which the next timer interrupt comes; own core only
+        Atomic<u32> threads{0};     // user and worker threads whose home this is
+        UserSelectors selectors{};  // what the segment registers hold: the last user thread's; own core only
+        u64 user_gs_base = 0;       // likewise
     };
     static Core& core(unsigned cpu);
     static Core cores[kMaxCpus];
+    static u64 slice_ticks;
+    static u64 application_cores;  // bit n: core n runs processes; written once, before user threads start
+    static Atomic<u64> idle_cores; // bit n: application core n is about to halt or halts
 
-    static void enqueue(Thread& thread);
     static void make_look(Thread& thread);
     static void schedule();
     static void arm_timer();
-    static void leave(Thread& thread);
-    static void enter(Thread& thread);
-    static bool has_ready();
+    static void leave(Thread& thread, u64 now);
+    static void enter(Thread& thread, u64 now);
     static bool must_move(const Thread& thread);
     static void idle_loop(void*);
+
+    // balance.cpp: which core a thread runs on
+    static void enqueue(Thread& thread, unsigned cpu);
+    static unsigned place(Thread& thread);
+    static void move(Thread& thread, unsigned to);
+    static void set_home(Thread& thread, unsigned to);
+    static Thread& take_next(Core& own, Thread* previous);
+    static Thread* take_for(Core& from, unsigned cpu);
+    static bool steal();
+    static void push_away();
 };
 
 } // namespace tollgate

@@ -50,6 +50,7 @@ public:
 
 private:
     friend class Scheduler;
+    friend struct SleepTimer;
     friend class WaitQueue;
     template <class T, class... Args>
     friend Result<Ref<T>> make_ref(Args&&...);
@@ -62,13 +63,17 @@ private:
     Atomic<ThreadState> state_{ThreadState::Blocked};
     Atomic<bool> killed_{false};
     Atomic<bool> interrupted_{false};
-    Atomic<unsigned> cpu_{0}; // the only core that runs it; changes while it is current or not yet started
+    Atomic<unsigned> cpu_{0}; // the only core that may run it; changes only while no core does, see balance.cpp
     Atomic<u64> affinity_{~u64{0}};
+    Atomic<bool> on_core_{false}; // a core runs it or has not yet left its stack: no other may take it
     Deadline wake_at_ = kNoDeadline;
     bool timed_out_ = false;
     u32 kept_work_ = 0; // Cpu::work bits that belong to this thread, while it does not run
     ListLink<Thread> run_link_;
-    ListLink<Thread> sleep_link_;
+    // CPU time, as TSC ticks, written by the core that runs it: up to the last switch away, and since when it runs (0:
+    // it does not). Timer interrupts sample which half of the machine they meet.
+    Atomic<u64> cpu_ticks_{0}, running_since_{0};
+    Atomic<u32> user_samples_{0}, kernel_samples_{0};
 };
 
 } // namespace tollgate

@@ -27,6 +27,7 @@ enum class LockRank : u8 {
     Terminal,
     WaitQueue,
     Watcher, ///< the wait queue of somebody who watches other queues
+    Timer,
     RunQueue,
     Heap,
     Frames,
@@ -36,20 +37,33 @@ enum class LockRank : u8 {
 
 class CAPABILITY("spinlock") Spinlock {
 public:
-    constexpr explicit Spinlock(LockRank rank) : rank_(rank) {}
+    constexpr explicit Spinlock(LockRank rank) : rank_bit_(u32{1} << static_cast<u32>(rank)) {}
     Spinlock(const Spinlock&) = delete;
     Spinlock& operator=(const Spinlock&) = delete;
-
-    LockRank rank() const { return rank_; }
 
 private:
     friend class Guard;
     friend class Unguard;
-    void acquire();
-    void release();
+    // Inline: every wake and every switch takes some.
+    void acquire() NO_THREAD_SAFETY_ANALYSIS {
+        u32 held_ranks;
+        asm volatile("movl %%gs:%c1, %0" : "=r"(held_ranks) : "i"(__builtin_offsetof(Cpu, lock_ranks)));
+        if (held_ranks >= rank_bit_) [[unlikely]]
+            wrong_order();
+        // Acquire pairs with the release in release(): what the last holder wrote is visible.
+        if (held_.exchange(1, kAcquire) != 0) [[unlikely]]
+            spin();
+        asm volatile("orl %0, %%gs:%c1" ::"r"(rank_bit_), "i"(__builtin_offsetof(Cpu, lock_ranks)) : "memory", "cc");
+    }
+    void release() NO_THREAD_SAFETY_ANALYSIS {
+        asm volatile("andl %0, %%gs:%c1" ::"r"(~rank_bit_), "i"(__builtin_offsetof(Cpu, lock_ranks)) : "memory", "cc");
+        held_.store(0, kRelease);
+    }
+    void spin();
+    static void wrong_order();
 
     Atomic<u32> held_{0};
-    LockRank rank_;
+    const u32 rank_bit_;
 };
 
 /// Holds a Spinlock for a scope, with interrupts off.

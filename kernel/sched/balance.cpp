@@ -1,0 +1,149 @@
+// Which core runs a thread. A waking thread stays on the core where it ran last, whose caches know it, unless that one
+// is busy and another is idle. A core without work takes a waiting thread from another; a core whose slice ends while
+// others have less to do gives one away. No lock is taken while another queue's is held: a thread between two queues is
+// found by nobody, and whoever wants it to look at its flags is heard when it runs.
+#include "cpu/apic.h"
+#include "sched/scheduler_internal.h"
+
+namespace tollgate {
+
+void Scheduler::enqueue(Thread& thread, unsigned cpu) {
+    Core& target = core(cpu);
+    {
+        Guard guard{target.lock};
+        target.ready.push_back(thread);
+        target.ready_count.store(target.ready_count.load(kRelaxed) + 1, kSeqCst);
+    }
+    if (cpu != this_cpu().number)
+        apic::send_ipi(cpu_by_number(cpu).apic_id, kVectorReschedule);
+    else
+        arm_timer();
+}
+
+// The thread is Ready and on no queue, and ours alone to place; its old core may still be on its way out of it.
+unsigned Scheduler::place(Thread& thread) {
+    const unsigned home = thread.cpu_.load(kRelaxed);
+    const u64 allowed = thread.affinity_.load(kRelaxed);
+    const u64 idle = idle_cores.load(kRelaxed) & allowed & application_cores;
+    const bool may_stay = allowed >> home & 1;
+    if (may_stay && (idle == 0 || idle >> home & 1)) [[likely]]
+        return home;
+    if (thread.on_core_.load(kAcquire)) // acquire: pairs with finish_switch()
+        return home;
+    if (idle == 0) {
+        set_home(thread, pick_cpu(allowed));
+    } else {
+        const unsigned target = static_cast<unsigned>(__builtin_ctzll(idle));
+        idle_cores.fetch_and(~(u64{1} << target), kRelaxed); // the next one goes elsewhere
+        set_home(thread, target);
+    }
+    return thread.cpu_.load(kRelaxed);
+}
+
+void Scheduler::set_home(Thread& thread, unsigned to) {
+    core(thread.cpu_.load(kRelaxed)).threads.fetch_sub(1, kRelaxed);
+    core(to).threads.fetch_add(1, kRelaxed);
+    thread.cpu_.store(to, kSeqCst); // before anybody enters the thread there, see make_look()
+}
+
+void Scheduler::move(Thread& thread, unsigned to) {
+    set_home(thread, to);
+    enqueue(thread, to);
+}
+
+unsigned Scheduler::pick_cpu(u64 allowed) {
+    const u64 idle = idle_cores.load(kRelaxed);
+    unsigned best = kMaxCpus;
+    u64 best_load = ~u64{0};
+    for (unsigned cpu = 0; cpu < cpu_count(); ++cpu) {
+        if (!((allowed & application_cores) >> cpu & 1) || !cpu_by_number(cpu).online.load(kAcquire))
+            continue;
+        // Idle cores first, then those where fewest wait, then those where fewest live.
+        const u64 load = (idle >> cpu & 1 ? 0 : u64{1} + core(cpu).ready_count.load(kRelaxed)) << 32 |
+                         core(cpu).threads.load(kRelaxed);
+        if (load < best_load) {
+            best = cpu;
+            best_load = load;
+        }
+    }
+    return best;
+}
+
+void Scheduler::start(Thread& thread, unsigned cpu) {
+    thread.retain(); // the scheduler's own reference, dropped after the last switch away
+    thread.cpu_.store(cpu, kRelaxed);
+    core(cpu).threads.fetch_add(1, kRelaxed);
+    InterruptGuard interrupts;
+    ThreadState blocked = ThreadState::Blocked;
+    const bool started = thread.state_.compare_exchange_strong(blocked, ThreadState::Ready, kAcqRel);
+    ASSERT(started);
+    enqueue(thread, cpu);
+}
+
+// The thread that runs next, after `previous`, if that goes round, has joined the queue.
+Thread& Scheduler::take_next(Core& own, Thread* previous) {
+    const unsigned here = this_cpu().number;
+    for (;; previous = nullptr) {
+        Thread* next;
+        {
+            Guard guard{own.lock};
+            if (previous != nullptr) {
+                if (own.ready.empty())
+                    return *previous;
+                previous->state_.store(ThreadState::Ready, kRelaxed);
+                own.ready.push_back(*previous);
+            }
+            next = own.ready.pop_front();
+            if (previous == nullptr && next != nullptr)
+                own.ready_count.store(own.ready_count.load(kRelaxed) - 1, kRelaxed);
+        }
+        if (next == nullptr)
+            return *this_cpu().idle;
+        if (next->affinity_.load(kSeqCst) >> here & 1 || next->on_core_.load(kRelaxed)) [[likely]]
+            return *next;
+        move(*next, pick_cpu(next->affinity_.load(kSeqCst))); // its affinity has changed while it waited
+    }
+}
+
+/// The last waiting thread of a queue that may run on `cpu`, taken off; null if there is none.
+Thread* Scheduler::take_for(Core& from, unsigned cpu) {
+    Guard guard{from.lock};
+    for (Thread* thread = from.ready.back(); thread != nullptr; thread = from.ready.previous(*thread)) {
+        if (!(thread->affinity_.load(kRelaxed) >> cpu & 1) || thread->on_core_.load(kAcquire))
+            continue;
+        from.ready.remove(*thread);
+        from.ready_count.store(from.ready_count.load(kRelaxed) - 1, kRelaxed);
+        return thread;
+    }
+    return nullptr;
+}
+
+bool Scheduler::steal() {
+    const unsigned here = this_cpu().number;
+    if (!(application_cores >> here & 1))
+        return false;
+    for (unsigned cpu = 0; cpu < cpu_count(); ++cpu) {
+        if (cpu == here || core(cpu).ready_count.load(kSeqCst) == 0)
+            continue;
+        if (Thread* thread = take_for(core(cpu), here)) {
+            move(*thread, here);
+            return true;
+        }
+    }
+    return false;
+}
+
+void Scheduler::push_away() {
+    const unsigned here = this_cpu().number;
+    const u64 others = application_cores & ~(u64{1} << here);
+    const unsigned target = pick_cpu(others);
+    if (target == kMaxCpus)
+        return;
+    const bool idle = idle_cores.load(kRelaxed) >> target & 1;
+    if (!idle && core(target).ready_count.load(kRelaxed) + 1 >= core(here).ready_count.load(kRelaxed))
+        return;
+    if (Thread* thread = take_for(core(here), target))
+        move(*thread, target);
+}
+
+} // namespace tollgate
