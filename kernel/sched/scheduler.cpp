@@ -111,7 +111,8 @@ void Scheduler::enter(Thread& thread, u64 now) {
     cpu.current = &thread;
     cpu.caller = thread.caller;
     cpu.kernel_stack = thread.stack_.top().value();
-    cpu.work = thread.kept_work_ | (thread.wait_is_over(WaitMode::Interruptible) ? kWorkThread : 0);
+    cpu.work = thread.kept_work_ | // a reschedule was asked of the last thread
+               (thread.wait_is_over(WaitMode::Interruptible) ? kWorkThread : 0);
     own.slice_end = now + slice_ticks;
     thread.running_since_.store(now, kRelaxed);
     thread.on_core_.store(true, kRelaxed);
@@ -144,7 +145,6 @@ void Scheduler::schedule() {
     // One that may no longer run here stays Running and is handed on when its stack is free: finish_switch().
     const bool goes_round =
         previous.state_.load(kRelaxed) == ThreadState::Running && &previous != cpu.idle && !must_move(previous);
-    cpu_clear_work(kWorkReschedule);
     Thread& next = take_next(own, goes_round ? &previous : nullptr);
     const u64 now = x86::rdtsc();
     if (&next == &previous) {
@@ -265,6 +265,7 @@ void Scheduler::idle_loop(void*) {
 
 void Scheduler::yield() {
     InterruptGuard interrupts;
+    cpu_clear_work(kWorkReschedule); // even if whoever waited has gone to another core
     if (core(this_cpu().number).ready_count.load(kRelaxed) != 0 || must_move(*this_cpu().current))
         schedule();
 }
