@@ -111,8 +111,7 @@ void Scheduler::enter(Thread& thread, u64 now) {
     cpu.current = &thread;
     cpu.caller = thread.caller;
     cpu.kernel_stack = thread.stack_.top().value();
-    cpu.work = thread.kept_work_ | // a reschedule was asked of the last thread
-               (thread.wait_is_over(WaitMode::Interruptible) ? kWorkThread : 0);
+    cpu.work = thread.kept_work_ | (thread.wait_is_over(WaitMode::Interruptible) ? kWorkThread : 0);
     own.slice_end = now + slice_ticks;
     thread.running_since_.store(now, kRelaxed);
     thread.on_core_.store(true, kRelaxed);
