@@ -13,6 +13,7 @@
 #include "drivers/machine.h"
 #include "drivers/serial.h"
 #include "fs/console.h"
+#include "fs/random.h"
 #include "fs/vfs.h"
 #include "gate/fastcall/device.h"
 #include "gate/flexsc/flexsc.h"
@@ -20,6 +21,7 @@
 #include "machine_file.h"
 #include "mem/page_table.h"
 #include "options.h"
+#include "syscall/exec.h"
 #include "syscall/futex.h"
 #include "syscall/hooks.h"
 #include "task/process.h"
@@ -120,6 +122,9 @@ void connect_layers() {
     set_return_hooks({.reschedule = sched::yield, .thread_work = task::thread_work, .bad_frame = kill_for_bad_frame});
     AddressSpace::set_destroyed_hook(fastcall::space_destroyed);
     task::set_hooks({.first_fs_context = fs::make_first_context,
+                     .open_program = open_program,
+                     .write_path = write_program_path,
+                     .random = fs::fill_random,
                      .space_created = fastcall::prepare_space,
                      .map_vdso = vdso::map_into,
                      .process_exiting = flexsc::process_exiting,
@@ -191,9 +196,7 @@ Result<int> run_init() {
         arguments[count++] = unquoted(*word);
     }
     static constexpr StringView kEnvironment[] = {"PATH=/bin", "HOME=/", "TERM=dumb"};
-    Ref<OpenFile> program = TRY(fs::open(nullptr, nullptr, options->init, kOpenReadOnly));
-    const Ref<Process> init =
-        TRY(task::spawn(program->file, options->init, {arguments, count}, kEnvironment, TRY(console_files())));
+    const Ref<Process> init = TRY(task::spawn(options->init, {arguments, count}, kEnvironment, TRY(console_files())));
     return task::wait_for_init();
 }
 
@@ -241,6 +244,7 @@ extern "C" [[noreturn]] void kernel_main(BootProtocol protocol, u64 information)
     sched::set_roles(static_cast<unsigned>(options->flexsc_workers));
     require(fastcall::initialise(), "fastcall stacks");
     require(vdso::initialise(), "the vDSO");
+    task::set_address_randomisation(options->aslr);
     machine_file_use(*options);
     build_file_tree();
     start_console_input();

@@ -12,7 +12,8 @@ constinit Options options;
 constinit Cmdline command_line;
 
 constexpr const char* kKnown[] = {"init",       "accel",          "mitigations",    "pti",  "mds",    "spectre",
-                                  "clear_regs", "flexsc.workers", "flexsc.spin_us", "test", "mutant", "quiet"};
+                                  "clear_regs", "flexsc.workers", "flexsc.spin_us", "test", "mutant", "quiet",
+                                  "aslr"};
 
 bool on_off(StringView key, bool otherwise) {
     const auto value = command_line.get(key);
@@ -103,6 +104,7 @@ const Options& read_options(StringView text) {
     options.accel = command_line.get("accel").value_or(options.accel);
     choose_mutant();
     choose_mitigations();
+    options.aslr = on_off("aslr", true);
     options.flexsc_workers = number("flexsc.workers", 0);
     options.flexsc_spin_us = number("flexsc.spin_us", options.flexsc_spin_us);
     options.run_kernel_tests = command_line.get("test").value_or("") == "kernel";

@@ -11,6 +11,7 @@ struct Options {
     StringView init_arguments; ///< as written after " -- "
     StringView accel = "tcg";  ///< what the runner says it runs on: icount, tcg, kvm, bochs
     bool pti = false, mds = false, spectre = false, clear_registers = false;
+    bool aslr = true;
     u64 flexsc_workers = 0;
     u64 flexsc_spin_us = 50;
     bool run_kernel_tests = false;

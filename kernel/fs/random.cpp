@@ -56,4 +56,13 @@ void random_bytes(std::span<std::byte> to) {
     memcpy(to.data(), output + 8, to.size());
 }
 
+void fill_random(void* to, u64 size) {
+    auto* bytes = static_cast<std::byte*>(to);
+    for (u64 done = 0; done < size;) {
+        const u64 part = size - done < kRandomPiece ? size - done : kRandomPiece;
+        random_bytes({bytes + done, part});
+        done += part;
+    }
+}
+
 } // namespace tollgate::fs

@@ -15,5 +15,7 @@ void chacha20_block(const u32 (&state)[16], u32 (&output)[16]);
 inline constexpr u64 kRandomPiece = 32;
 /// At most kRandomPiece random bytes at a time: callers loop, copying out between calls.
 void random_bytes(std::span<std::byte> to);
+/// Any number of them, into kernel memory.
+void fill_random(void* to, u64 size);
 
 } // namespace tollgate::fs

@@ -24,6 +24,16 @@ struct UnameText {
     char system[65], node[65], release[65], version[65], machine[65], domain[65];
 }; // [linux/utsname.h]
 static_assert(sizeof(UnameText) == 390);
+struct CapabilityHeader {
+    u32 version;
+    i32 id;
+}; // [linux/capability.h]
+struct CapabilitySets {
+    struct {
+        u32 effective, permitted, inheritable;
+    } half[2]; // capabilities 0 to 31, and 32 to 63
+};
+static_assert(sizeof(CapabilitySets) == 24);
 struct SystemInfo { // [linux/sysinfo.h]
     i64 uptime;
     u64 loads[3], total_ram, free_ram, shared_ram, buffer_ram, total_swap, free_swap;

@@ -12,12 +12,6 @@ namespace {
 
 constexpr u64 kNanoseconds = 1'000'000'000;
 
-template <size_t Size>
-void set_text(char (&field)[Size], StringView text) {
-    ASSERT(text.size() < Size);
-    memcpy(field, text.data(), text.size());
-}
-
 /// 0 and the caller's own id; others' threads cannot be looked up.
 Result<void> check_own_thread(Caller& caller, int id) {
     if (id != 0 && id != caller.thread_id)
@@ -29,25 +23,13 @@ u64 online_cpus() { return cpu_count() == 64 ? ~u64{0} : (u64{1} << cpu_count())
 
 } // namespace
 
-/// The release begins with a Linux version, for glibc refuses to start on a kernel that looks older than 3.2.
-Result<u64> sys_uname(Caller&, UserPtr<UnameText> to) {
-    UnameText text{};
-    set_text(text.system, "Tollgate");
-    set_text(text.node, "tollgate");
-    set_text(text.release, "6.1.0-tollgate");
-    set_text(text.version, "#1 SMP");
-    set_text(text.machine, "x86_64");
-    set_text(text.domain, "(none)");
-    TRY(copy_to_user(to, text));
-    return 0;
-}
-
 Result<u64> sys_sysinfo(Caller&, UserPtr<SystemInfo> to) {
     SystemInfo info{};
     info.uptime = static_cast<i64>(clock_monotonic_ns() / kNanoseconds);
     info.total_ram = frames::total_count() * kPageSize;
     info.free_ram = frames::free_count() * kPageSize;
-    info.processes = 1;
+    const unsigned threads = task::thread_total();
+    info.processes = static_cast<u16>(threads < 0xffff ? threads : 0xffff);
     info.unit = 1;
     TRY(copy_to_user(to, info));
     return 0;
@@ -94,32 +76,6 @@ Result<u64> sys_arch_prctl(Caller& caller, int operation, u64 argument) {
     case kGetGs:
         TRY(copy_to_user(UserPtr<u64>(argument), read_user_gs_base()));
         return 0;
-    default:
-        return fail(Errno::Inval);
-    }
-}
-
-/// Names are taken and dropped; nothing else is supported.
-Result<u64> sys_prctl(Caller& caller, int operation, u64 argument) {
-    constexpr int kSetName = 15, kGetName = 16; // [linux/prctl.h]
-    struct Name {
-        char text[16];
-    };
-    switch (operation) {
-    case kSetName: {
-        char text[16];
-        const auto name = copy_string_from_user(text, UserPtr<const char>(argument));
-        if (!name && name.error() != Errno::NameTooLong)
-            return fail(name.error());
-        return 0;
-    }
-    case kGetName: {
-        Name name{};
-        const StringView shown = caller.process->name().substr(0, sizeof name.text - 1);
-        memcpy(name.text, shown.data(), shown.size());
-        TRY(copy_to_user(UserPtr<Name>(argument), name));
-        return 0;
-    }
     default:
         return fail(Errno::Inval);
     }

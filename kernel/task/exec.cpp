@@ -1,6 +1,7 @@
 // Programs start: spawn() for the first one, exec() for all others. The new space is complete before the old one is
 // touched.
 #include "cpu/user_bases.h"
+#include "lib/unique_ptr.h"
 #include "task/loader.h"
 #include "task/process_table.h"
 
@@ -13,11 +14,13 @@ StringView base_name(StringView path) {
     return slash ? path.substr(*slash + 1) : path;
 }
 
-void set_names(Process& process, StringView path) {
+void set_names(Process& process, UserThread& thread, StringView path, StringView executable) {
+    thread.name.clear();
+    thread.name.write(base_name(path));
     process.name_.clear();
-    process.name_.write(base_name(path));
+    process.name_.write(thread.name);
     process.executable_.clear();
-    process.executable_.write(path);
+    process.executable_.write(executable);
 }
 
 /// Nothing of the old program's FPU, TLS or GS is left for the new one [threats L3].
@@ -31,19 +34,35 @@ void reset_registers(Thread& thread) {
     reset_live_fpu(thread);
 }
 
+/// A table that another process shares (CLONE_FILES) stays with that one [man 2 execve].
+Result<Ref<FileTable>> own_files(const Process& process) {
+    Ref<FileTable> files = process.files();
+    constexpr u32 kOursAndTheProcess = 2;
+    if (files->ref_count() > kOursAndTheProcess)
+        return files->clone();
+    return files;
+}
+
+void use_own_files(Caller& caller, Ref<FileTable> files) {
+    caller.files = files.get();
+    TaskAccess::exchange_files(*caller.process, std::move(files)).reset();
+}
+
 /// From here on there is no way back: the thread moves into the new space and the old one loses a user.
-void change_program(Caller& caller, Program program, StringView path) {
+void change_program(Caller& caller, Program program, StringView path, Ref<FileTable> files) {
     Process& process = *caller.process;
     if (const auto exiting = TaskAccess::hooks().process_exiting)
         exiting(process);
     caller.space = program.space.get();
     caller.thread->set_space(program.space);
     TaskAccess::exchange_space(process, std::move(program.space)).reset();
+    use_own_files(caller, std::move(files));
     caller.files->close_on_exec();
     process_table.become_leader(*caller.owner);
     TaskAccess::mark_executed(process);
     caller.owner->clear_child_tid = 0;
-    set_names(process, path);
+    set_names(process, *caller.owner, path, program.executable);
+    process.exit_signal = kSigChild;
     process.start_stack.store(program.stack_pointer, kRelaxed);
     reset_signals_for_exec(*caller.owner);
     reset_registers(*caller.thread);
@@ -54,18 +73,23 @@ void change_program(Caller& caller, Program program, StringView path) {
 
 } // namespace
 
-Result<Ref<Process>> spawn(Ref<File> file, StringView path, std::span<const StringView> arguments,
+Result<Ref<Process>> spawn(StringView path, std::span<const StringView> arguments,
                            std::span<const StringView> environment, Ref<FileTable> files) {
-    ExecStrings strings;
+    const Owned<ExecStrings> strings = TRY(make_owned<ExecStrings>());
     for (const StringView text : arguments)
-        TRY(strings.add_argument(text));
+        TRY(strings->add_argument(text));
     for (const StringView text : environment)
-        TRY(strings.add_environment(text));
-    Program program = TRY(load_program(*file, path, strings));
-    Ref<Process> process = TRY(Process::create(base_name(path), nullptr, std::move(program.space), std::move(files)));
-    set_names(*process, path);
+        TRY(strings->add_environment(text));
+    Ref<File> file = TRY(TaskAccess::hooks().open_program(nullptr, path));
+    Program program = TRY(load_program({std::move(file), path, nullptr, nullptr}, *strings));
+    Process::Holdings holdings {
+        std::move(program.space), std::move(files), TRY(TaskAccess::hooks().first_fs_context())
+    };
+    Ref<Process> process = TRY(Process::create(base_name(path), nullptr, nullptr, std::move(holdings)));
     process->start_stack.store(program.stack_pointer, kRelaxed);
     auto thread = make_thread(process, first_frame(program.entry, program.stack_pointer), process->id());
+    if (thread)
+        set_names(*process, **thread, path, program.executable);
     auto started = thread ? process_table.start(std::move(*thread)) : Result<void>{fail(thread.error())};
     if (!started) {
         process_table.forget(*process);
@@ -74,11 +98,12 @@ Result<Ref<Process>> spawn(Ref<File> file, StringView path, std::span<const Stri
     return process;
 }
 
-Result<void> exec(Caller& caller, Ref<File> file, StringView path, const ExecStrings& strings) {
+Result<void> exec(Caller& caller, Ref<File> file, StringView path, ExecStrings& strings) {
     ASSERT(caller.thread == &sched::current());
-    Program program = TRY(load_program(*file, path, strings));
+    Program program = TRY(load_program({std::move(file), path, &caller, caller.process}, strings));
     TRY(process_table.stop_others(*caller.owner));
-    change_program(caller, std::move(program), path);
+    Ref<FileTable> files = TRY(own_files(*caller.process));
+    change_program(caller, std::move(program), path, std::move(files));
     return {};
 }
 

@@ -3,12 +3,13 @@
 #include "task/exec_strings.h"
 
 #include "lib/memory.h"
+#include "lib/unique_ptr.h"
 #include "mem/user_copy.h"
 
 namespace tollgate {
 
 Result<std::span<char>> ExecStrings::room() {
-    if (size_ + 8 * pointers_ >= kLimit)
+    if (size_ + 8 * pointers_ >= limit_)
         return fail(Errno::TooBig);
     Frame& page = pages_[size_ / kPageSize];
     if (!page)
@@ -19,7 +20,7 @@ Result<std::span<char>> ExecStrings::room() {
 
 Result<void> ExecStrings::count_pointer() {
     ++pointers_;
-    if (size_ + 8 * pointers_ > kLimit)
+    if (size_ + 8 * pointers_ > limit_)
         return fail(Errno::TooBig);
     return {};
 }
@@ -44,7 +45,10 @@ Result<void> ExecStrings::append(StringView text) {
 
 Result<void> ExecStrings::append_from_user(u64 address) {
     TRY(count_pointer());
+    const u64 start = size_;
     for (;;) {
+        if (size_ - start >= kMostOfOne)
+            return fail(Errno::TooBig);
         const std::span<char> space = TRY(room());
         const u64 to_page_end = kPageSize - address % kPageSize;
         const u64 part = to_page_end < space.size() ? to_page_end : space.size();
@@ -81,6 +85,37 @@ Result<void> ExecStrings::add_argument(StringView text) {
 Result<void> ExecStrings::add_environment(StringView text) {
     TRY(append(text));
     ++environment_;
+    return {};
+}
+
+Result<void> ExecStrings::append_bytes(std::span<const char> bytes) {
+    while (!bytes.empty()) {
+        const std::span<char> space = TRY(room());
+        const u64 part = bytes.size() < space.size() ? bytes.size() : space.size();
+        memcpy(space.data(), bytes.data(), part);
+        size_ += part;
+        bytes = bytes.subspan(part);
+    }
+    return {};
+}
+
+Result<void> ExecStrings::replace_first(StringView interpreter, StringView argument, StringView script) {
+    const Owned<ExecStrings> fresh = TRY(make_owned<ExecStrings>(limit_));
+    TRY(fresh->add_argument(interpreter));
+    if (!argument.empty())
+        TRY(fresh->add_argument(argument));
+    TRY(fresh->add_argument(script));
+    for (u64 offset = next(0); offset < size_;) {
+        const auto rest = piece(offset);
+        TRY(fresh->append_bytes(rest));
+        offset += rest.size();
+    }
+    fresh->pointers_ += pointers_ - 1;
+    fresh->arguments_ += arguments_ - 1;
+    fresh->environment_ = environment_;
+    if (fresh->size_ + 8 * fresh->pointers_ > limit_)
+        return fail(Errno::TooBig);
+    std::swap(*this, *fresh);
     return {};
 }
 

@@ -1,5 +1,6 @@
 // The arguments and environment of a program on their way from the old address space to the new one: NUL-terminated
-// strings, one after the other, as they will lie on the new stack. Pages are taken as they fill.
+// strings, one after the other, as they will lie on the new stack. Pages are taken as they fill. Too large for a stack:
+// it lives on the heap.
 #pragma once
 
 #include "lib/address.h"
@@ -11,8 +12,13 @@ namespace tollgate {
 
 class ExecStrings {
 public:
-    /// Strings and their pointers together; more is Errno::TooBig.
-    static constexpr u64 kLimit = 128 * 1024;
+    /// Strings and their pointers together, at most; a smaller limit may be set. More is Errno::TooBig.
+    static constexpr u64 kMost = 1 << 20;
+    /// One string with its NUL [Linux' MAX_ARG_STRLEN].
+    static constexpr u64 kMostOfOne = 128 << 10;
+
+    ExecStrings() = default;
+    explicit ExecStrings(u64 limit) : limit_(limit < kMost ? limit : kMost) {}
 
     /// Arguments come first. Errors: TooBig, NoMem.
     Result<void> add_argument(StringView text);
@@ -22,6 +28,10 @@ public:
     /// Fault.
     Result<void> read_arguments(UserPtr<const u64> list);
     Result<void> read_environment(UserPtr<const u64> list);
+
+    /// For a script: its interpreter, the interpreter's argument unless that is empty, and the script's name take the
+    /// first argument's place. Errors: TooBig, NoMem.
+    Result<void> replace_first(StringView interpreter, StringView argument, StringView script);
 
     u64 argument_count() const { return arguments_; }
     u64 environment_count() const { return environment_; }
@@ -39,8 +49,10 @@ private:
     Result<void> append_from_user(u64 address);
     Result<u64> read_list(u64 list);
     Result<void> count_pointer();
+    Result<void> append_bytes(std::span<const char> bytes);
 
-    std::array<Frame, kLimit / kPageSize> pages_;
+    std::array<Frame, kMost / kPageSize> pages_;
+    u64 limit_ = kMost;
     u64 size_ = 0, pointers_ = 0;
     u64 arguments_ = 0, environment_ = 0;
 };

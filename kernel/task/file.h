@@ -2,6 +2,7 @@
 #pragma once
 
 #include "lib/ref.h"
+#include "mem/memory_object.h"
 #include "mem/user_copy.h"
 #include "sched/wait_queue.h"
 #include "sync/spinlock.h"
@@ -60,6 +61,8 @@ public:
     virtual Result<u64> control(Caller&, u32 /*request*/, u64 /*argument*/) { return fail(Errno::NoTty); }
     /// Kernel-side view of a regular file's content, for the loader. Errno::NoExec if it has none.
     virtual Result<std::span<const std::byte>> content() const { return fail(Errno::NoExec); }
+    /// The file's pages, for mmap(2) and the loader. Errno::NoDev if they cannot be mapped.
+    virtual Result<Ref<MemoryObject>> memory() { return fail(Errno::NoDev); }
     /// Directory entries for getdents64; moves the position on. Errno::NotDir.
     virtual Result<u64> read_directory(const Caller*, IoBuffer&, u64& /*position*/) { return fail(Errno::NotDir); }
     /// Its place in the file tree, for openat() and its kind; null for files without a name.

@@ -1,19 +1,35 @@
-// From an ELF file to an address space that is ready to run: its segments, its stack, where to begin.
+// From a file to an address space that is ready to run: scripts lead to their interpreter, ELF files are mapped with
+// theirs, a stack is made, and where to begin is told.
 #pragma once
 
 #include "mem/address_space.h"
 #include "task/exec_strings.h"
 #include "task/file.h"
+#include "task/limits.h"
+
+namespace tollgate {
+class Process;
+struct Caller;
+} // namespace tollgate
 
 namespace tollgate::task {
 
 struct Program {
     Ref<AddressSpace> space;
-    u64 entry;
-    u64 stack_pointer;
+    u64 entry = 0;
+    u64 stack_pointer = 0;
+    FixedString<256> executable; ///< the file that was mapped: a script's interpreter
 };
 
-/// Static ET_EXEC and static-pie. Errors: NoExec (no ELF that we run), NoMem, and what File::content() says.
-Result<Program> load_program(const File& file, StringView path, const ExecStrings& strings);
+struct ProgramRequest {
+    Ref<File> file;
+    StringView path;        ///< AT_EXECFN, and a script's name for its interpreter
+    const Caller* caller;   ///< null for init
+    const Process* process; ///< whose identity and limits the program gets; null for init
+};
+
+/// Leaves in `strings` what the program gets. Errors: NoExec (nothing that we run), NoMem, TooBig, Loop (scripts of
+/// scripts), and those of opening an interpreter.
+Result<Program> load_program(const ProgramRequest& request, ExecStrings& strings);
 
 } // namespace tollgate::task

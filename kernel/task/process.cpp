@@ -13,29 +13,22 @@ constinit task::Hooks life_cycle_hooks{};
 
 } // namespace
 
-Result<Ref<Process>> Process::create(StringView name, Process* parent, Ref<AddressSpace> space, Ref<FileTable> files) {
-    if (parent)
-        TRY(process_table.check_room(*parent));
+Result<Ref<Process>> Process::create(StringView name, Process* creator, Process* parent, Holdings holdings) {
     Ref<Process> process = TRY(make_ref<Process>());
-    Ref<FsContext> context;
-    if (parent)
-        context = TRY(parent->fs()->clone());
-    else if (life_cycle_hooks.first_fs_context)
-        context = TRY(life_cycle_hooks.first_fs_context());
     process->id_ = process_table.allocate_id();
     process->name_.write(name);
     process->start_time_ns = clock_monotonic_ns();
-    Ref<Session> session = parent ? parent->session() : TRY(make_ref<Session>(process->id_));
+    Ref<Session> session = creator ? creator->session() : TRY(make_ref<Session>(process->id_));
     {
         Guard guard{process->lock_};
-        process->space_ = std::move(space);
-        process->files_ = std::move(files);
-        process->fs_ = std::move(context);
+        process->space_ = std::move(holdings.space);
+        process->files_ = std::move(holdings.files);
+        process->fs_ = std::move(holdings.fs);
         process->session_ = std::move(session);
     }
-    if (parent)
-        process->inherit(*parent);
-    process_table.insert(*process, parent);
+    if (creator)
+        process->inherit(*creator);
+    process_table.insert(*process, creator, parent);
     return process;
 }
 
@@ -103,6 +96,12 @@ Ref<AddressSpace> TaskAccess::exchange_space(Process& process, Ref<AddressSpace>
     return space;
 }
 
+Ref<FileTable> TaskAccess::exchange_files(Process& process, Ref<FileTable> files) {
+    Guard guard{process.lock_};
+    std::swap(process.files_, files);
+    return files;
+}
+
 void TaskAccess::drop_files(Process& process) {
     Ref<FileTable> old;
     Ref<FsContext> old_context;
@@ -135,6 +134,7 @@ Ref<Process> find(i32 id) { return process_table.find(id); }
 Ref<Process> next_process(i32 after) { return process_table.next_after(after); }
 int wait_for_init() { return process_table.wait_for_init(); }
 
+unsigned thread_total() { return process_table.count(); }
 Usage thread_usage(const UserThread&) { return {}; }
 Ref<UserThread> find_thread(i32 id) { return process_table.find_thread(id); }
 void for_each_process_erased(void (*f)(void*, Process&), void* context) { process_table.for_each(f, context); }

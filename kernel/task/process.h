@@ -4,6 +4,7 @@
 
 #include "lib/fixed_string.h"
 #include "sched/scheduler.h"
+#include "task/clone_flags.h"
 #include "task/credentials.h"
 #include "task/exec_strings.h"
 #include "task/file.h"
@@ -50,6 +51,7 @@ struct UserThread : RefCounted {
     Caller caller{};
     Ref<Process> process;
     u64 clear_child_tid = 0; ///< set_tid_address(2): zeroed and futex-woken at exit
+    u64 set_child_tid = 0;   ///< CLONE_CHILD_SETTID: where it writes its id before it runs
     FixedString<15> name;    ///< PR_SET_NAME; its own thread writes it
     ThreadSignals signals;
     ListLink<UserThread> link;       ///< in its process
@@ -58,8 +60,15 @@ struct UserThread : RefCounted {
 
 class Process : public RefCounted {
 public:
-    /// A new process without threads, with an id and a place in the table. `parent` is null for the first one, init.
-    static Result<Ref<Process>> create(StringView name, Process* parent, Ref<AddressSpace> space, Ref<FileTable> files);
+    /// What a process has of its own, or shares with those that clone(2) made.
+    struct Holdings {
+        Ref<AddressSpace> space;
+        Ref<FileTable> files;
+        Ref<FsContext> fs;
+    };
+    /// A new process without threads, with an id and a place in the table: `creator`'s copy, but for its holdings,
+    /// and `parent`'s child. Both are null for the first one, init.
+    static Result<Ref<Process>> create(StringView name, Process* creator, Process* parent, Holdings holdings);
     ~Process() = default;
 
     i32 id() const { return id_; }
@@ -149,28 +158,20 @@ constexpr int killed_by(int signal) { return signal & 0x7f; }
 inline constexpr int kSigIll = 4, kSigTrap = 5, kSigAbort = 6, kSigBus = 7, kSigFpe = 8, kSigKill = 9, kSigSegv = 11;
 inline constexpr int kSigHangUp = 1, kSigTerm = 15, kSigChild = 17, kSigContinue = 18;
 
-/// Reads the file at `path`, builds a space from it and starts a process. Used for init. Arguments and environment are
-/// kernel strings.
-Result<Ref<Process>> spawn(Ref<File> program, StringView path, std::span<const StringView> arguments,
+/// Starts init from the file at `path`. Arguments and environment are kernel strings. Errors as of execve(2).
+Result<Ref<Process>> spawn(StringView path, std::span<const StringView> arguments,
                            std::span<const StringView> environment, Ref<FileTable> files);
-/// execve(2) of the calling thread's process. On success the user frame is the new program's and other threads are
-/// gone; the handler returns 0. An error leaves the old program as it was (or, with Errno::Intr, on its way out).
-Result<void> exec(Caller& caller, Ref<File> program, StringView path, const ExecStrings& strings);
+/// execve(2) of the calling thread's process. `path` is what the new program will find as its name (AT_EXECFN). On
+/// success the user frame is the new program's and other threads are gone; the handler returns 0. An error leaves the
+/// old program as it was (or on its way out).
+Result<void> exec(Caller& caller, Ref<File> program, StringView path, ExecStrings& strings);
 
-/// clone(2) flags that work: a thread (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
-/// CLONE_SYSVSEM, with SETTLS, PARENT_SETTID, CHILD_CLEARTID, CHILD_SETTID, DETACHED), or vfork (CLONE_VM |
-/// CLONE_VFORK, exit signal SIGCHLD). Everything else is Errno::NoSys. Returns the new id (in the parent).
-struct CloneArguments {
-    u64 flags, stack, parent_tid, child_tid, tls;
-};
-inline constexpr u64 kCloneVm = 0x100, kCloneFs = 0x200, kCloneFiles = 0x400, kCloneSigHand = 0x800,
-                     kCloneVfork = 0x4000;
-inline constexpr u64 kCloneThread = 0x10000, kCloneSysVSem = 0x40000, kCloneSetTls = 0x80000,
-                     kCloneParentSetTid = 0x100000;
-inline constexpr u64 kCloneChildClearTid = 0x200000, kCloneDetached = 0x400000, kCloneChildSetTid = 0x1000000;
-/// What vfork(2) is.
-inline constexpr CloneArguments kVforkArguments{kCloneVm | kCloneVfork | u64{kSigChild}, 0, 0, 0, 0};
+/// clone(2), fork and vfork included: what task/clone_flags.h says. Returns the new id (in the parent). Errors: Inval,
+/// Perm, Again (RLIMIT_NPROC, or the machine is full), NoMem; RestartSys if the caller is being killed.
 Result<i32> clone(Caller& caller, const CloneArguments& arguments);
+/// What fork(2) and vfork(2) are.
+inline constexpr CloneArguments kForkArguments{.exit_signal = kSigChild};
+inline constexpr CloneArguments kVforkArguments{.flags = kCloneVm | kCloneVfork, .exit_signal = kSigChild};
 
 /// Ends the calling thread (exit) or its whole process (exit_group); never return.
 [[noreturn]] void exit_thread(Caller& caller, int code);
@@ -243,11 +244,20 @@ UserThread* current_user_thread();
 /// Waits until init has ended; its wait status.
 int wait_for_init();
 
+/// Threads of all processes; a zombie counts one.
+unsigned thread_total();
+
 /// What gates and main.cpp hang on life-cycle events.
 struct Hooks {
     /// The root and current directory of the first process; the others' are copies of their parents'.
     Result<Ref<FsContext>> (*first_fs_context)() = nullptr;
-    /// exec and spawn: gives a new space, not loaded yet, its fastcall table.
+    /// A file to be executed, from the root or the caller's current directory. Errors: Access, and those of open(2).
+    Result<Ref<File>> (*open_program)(const Caller*, StringView path) = nullptr;
+    /// The absolute path of a file, for /proc/PID/exe; false if it has none.
+    bool (*write_path)(const Caller*, File&, Sink&) = nullptr;
+    /// Fills in random bytes.
+    void (*random)(void* to, u64 size) = nullptr;
+    /// exec, spawn and fork: gives a new space, not loaded yet, its fastcall table.
     Result<void> (*space_created)(AddressSpace&) = nullptr;
     /// exec and spawn: maps the vDSO into a new space; where its ELF header is, for AT_SYSINFO_EHDR.
     Result<u64> (*map_vdso)(AddressSpace&) = nullptr;
@@ -261,6 +271,8 @@ struct Hooks {
 };
 /// Called once, before the first process starts.
 void set_hooks(const Hooks& hooks);
+/// Whether programs, their stacks and their mappings lie at random addresses. Called once at boot.
+void set_address_randomisation(bool on);
 
 } // namespace task
 } // namespace tollgate

@@ -54,11 +54,13 @@ Result<void> ProcessTable::check_room(const Process& process) {
     return {};
 }
 
-void ProcessTable::insert(Process& process, Process* parent) {
+void ProcessTable::insert(Process& process, const Process* creator, Process* parent) {
     process.retain();
     count_.fetch_add(1, kRelaxed);
     Guard guard{lock_};
-    process.group_id_.store(parent ? parent->group_id() : process.id_, kRelaxed);
+    process.group_id_.store(creator ? creator->group_id() : process.id_, kRelaxed);
+    if (parent && parent->zombie_) // the creator's parent, with CLONE_PARENT
+        parent = by_id_.find(task::kInitId);
     processes_.push_back(process);
     by_id_.insert(process);
     by_group_.insert(process);

@@ -16,9 +16,9 @@ public:
     /// Whether `process` may have another thread or child. Errno::Again if the machine is full, or RLIMIT_NPROC
     /// reached.
     Result<void> check_room(const Process& process) EXCLUDES(lock_);
-    /// Enters a process into the group of its parent and into the session that it has, or, without a parent, as the
-    /// leader of its own; the table keeps a reference until the process has been waited for.
-    void insert(Process& process, Process* parent) EXCLUDES(lock_);
+    /// Enters a process into the group of its creator and into the session that it has, or, without one, as the leader
+    /// of its own; the table keeps a reference until the process has been waited for.
+    void insert(Process& process, const Process* creator, Process* parent) EXCLUDES(lock_);
     /// Takes out a process whose first thread could not be made.
     void forget(Process& process) EXCLUDES(lock_);
     Ref<Process> find(i32 id) EXCLUDES(lock_);
@@ -110,6 +110,7 @@ extern constinit ProcessTable process_table;
 /// What the files of task/ change in a process outside the table's matters.
 struct TaskAccess {
     static Ref<AddressSpace> exchange_space(Process& process, Ref<AddressSpace> space);
+    static Ref<FileTable> exchange_files(Process& process, Ref<FileTable> files);
     static void drop_files(Process& process);
     static u32 child_events(const Process& process) { return process.child_events_.load(kAcquire); }
     /// Sleeps until child_events() is no longer `seen`.

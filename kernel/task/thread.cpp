@@ -15,6 +15,12 @@ void enter_user_code(void*) {
     Thread& self = sched::current();
     if (self.is_killed())
         end_killed_thread();
+    UserThread& identity = *self.caller->owner;
+    if (const u64 address = identity.set_child_tid) {
+        x86::sti(); // the copy may fault and sleep, as in a system call; a bad address is the program's own loss
+        const auto stored = copy_to_user(UserPtr<i32>{address}, self.caller->thread_id);
+        static_cast<void>(stored.has_value());
+    }
     enter_user_mode(self.user_frame());
 }
 

@@ -6,6 +6,7 @@
 #include "cpu/x86.h"
 #include "lib/elf.h"
 #include "mem/address_space.h"
+#include "task/process.h"
 
 namespace tollgate::task {
 
@@ -68,20 +69,6 @@ private:
     unsigned used_ = 0;
 };
 
-/// 64 bits for AT_RANDOM: from the CPU if it has a source, else from the time, which is no secret but differs.
-u64 random_word() {
-    constexpr u32 kRdrand = 1u << 30; // [SDM vol 2, CPUID.1:ECX]
-    u64 word = x86::rdtsc() * 0x9e3779b97f4a7c15;
-    if (x86::cpuid(1).ecx & kRdrand) {
-        u64 value;
-        bool valid;
-        asm volatile("rdrand %0" : "=r"(value), "=@ccc"(valid));
-        if (valid)
-            word ^= value;
-    }
-    return word ^ word >> 29;
-}
-
 /// Room for a signal frame: the saved FPU state and the rest of the frame [man 3 getauxval, AT_MINSIGSTKSZ].
 u64 minimum_signal_stack() {
     constexpr u64 kFrame = 1024, kLegacyFpu = 512;
@@ -92,16 +79,17 @@ struct Places {
     u64 path, platform, random, strings;
 };
 
-/// Puts the bytes below the top; where they are.
-Result<Places> write_bytes_area(AddressSpace& space, const ExecStrings& strings, StringView path) {
+/// Puts the bytes below `top`; where they are.
+Result<Places> write_bytes_area(AddressSpace& space, u64 top, const ExecStrings& strings, StringView path) {
     Places at;
-    at.path = kStackTop - (path.size() + 1); // the NULs are there already: the area is made of zeros
+    at.path = top - (path.size() + 1); // the NULs are there already: the area is made of zeros
     at.platform = at.path - (kPlatform.size() + 1);
     at.random = align_down(at.platform - 16, 16);
     at.strings = at.random - strings.size();
     TRY(space.write_bytes(at.path, path.data(), path.size()));
     TRY(space.write_bytes(at.platform, kPlatform.data(), kPlatform.size()));
-    const u64 random[2] = {random_word(), random_word()};
+    u8 random[16];
+    random_bytes(random, sizeof random);
     TRY(space.write_bytes(at.random, random, sizeof random));
     for (u64 offset = 0; offset < strings.size();) {
         const auto piece = strings.piece(offset);
@@ -111,24 +99,29 @@ Result<Places> write_bytes_area(AddressSpace& space, const ExecStrings& strings,
     return at;
 }
 
+Result<void> put_identity(WordWriter& words, const Process* process) {
+    const Credentials* const who = process ? &process->credentials : nullptr;
+    TRY(words.put(Aux::User, who ? who->user.real.load(kRelaxed) : 0));
+    TRY(words.put(Aux::EffectiveUser, who ? who->user.effective.load(kRelaxed) : 0));
+    TRY(words.put(Aux::Group, who ? who->group.real.load(kRelaxed) : 0));
+    return words.put(Aux::EffectiveGroup, who ? who->group.effective.load(kRelaxed) : 0);
+}
+
 Result<void> put_auxiliary_vector(WordWriter& words, const StackContents& contents, const Places& at) {
     if (contents.program_headers != 0)
         TRY(words.put(Aux::ProgramHeaders, contents.program_headers));
     TRY(words.put(Aux::ProgramHeaderSize, kElfProgramHeaderSize));
     TRY(words.put(Aux::ProgramHeaderCount, contents.program_header_count));
     TRY(words.put(Aux::PageSize, kPageSize));
-    TRY(words.put(Aux::Base, 0));
+    TRY(words.put(Aux::Base, contents.interpreter_base));
     TRY(words.put(Aux::Flags, 0));
     TRY(words.put(Aux::Entry, contents.entry));
-    TRY(words.put(Aux::User, 0));
-    TRY(words.put(Aux::EffectiveUser, 0));
-    TRY(words.put(Aux::Group, 0));
-    TRY(words.put(Aux::EffectiveGroup, 0));
+    TRY(put_identity(words, contents.process));
     TRY(words.put(Aux::Platform, at.platform));
     TRY(words.put(Aux::Hwcap, cpu_features.hwcap));
     TRY(words.put(Aux::Hwcap2, x86::read_cr4() & x86::kCr4FsGsBase ? kHwcap2FsGsBase : 0));
     TRY(words.put(Aux::ClockTicks, kClockTicks));
-    TRY(words.put(Aux::Secure, 0));
+    TRY(words.put(Aux::Secure, 0)); // set-user-id bits are not honoured: nobody gains rights by exec
     TRY(words.put(Aux::Random, at.random));
     TRY(words.put(Aux::ExecFn, at.path));
     if (contents.vdso != 0)
@@ -150,22 +143,35 @@ Result<u64> put_pointers(WordWriter& words, const ExecStrings& strings, u64 base
 
 } // namespace
 
-Result<u64> build_stack(AddressSpace& space, const ExecStrings& strings, const StackContents& contents) {
-    using Placement = AddressSpace::Placement;
-    TRY(space.map_anonymous(kStackGuard, kStackBottom - kStackGuard, Access::None, AreaKind::Pinned,
+StackPlace place_stack(const Process* process, const LayoutOffsets& offsets) {
+    constexpr u64 kDefault = 8 << 20, kLeast = 256 << 10, kMost = 64 << 20, kGuard = 64 << 10;
+    u64 size = process ? process->limits[Limit::Stack] : kDefault;
+    size = size < kLeast ? kLeast : size > kMost ? kMost : align_down(size, kPageSize);
+    const u64 top = kUserTop - kPageSize - offsets.stack;
+    return {.guard = top - size - kGuard, .bottom = top - size, .top = top, .pointer_offset = offsets.stack_pointer};
+}
+
+Result<void> map_stack(AddressSpace& space, const StackPlace& place) {
+    TRY(space.map_anonymous(place.guard, place.bottom - place.guard, Access::None, AreaKind::Guard,
                             Placement::FixedNoReplace));
-    TRY(space.map_anonymous(kStackBottom, kStackSize, Access::ReadWrite, AreaKind::Stack, Placement::FixedNoReplace));
-    const Places at = TRY(write_bytes_area(space, strings, contents.path));
+    TRY(space.map_anonymous(place.bottom, place.top - place.bottom, Access::ReadWrite, AreaKind::Stack,
+                            Placement::FixedNoReplace));
+    return {};
+}
+
+Result<u64> build_stack(AddressSpace& space, const StackPlace& place, const ExecStrings& strings,
+                        const StackContents& contents) {
+    const Places at = TRY(write_bytes_area(space, place.top, strings, contents.path));
 
     const u64 word_count = 1 + strings.argument_count() + 1 + strings.environment_count() + 1 + 2 * kMaxAuxEntries;
-    const u64 stack_pointer = align_down(at.strings - 8 * word_count, 16);
+    const u64 stack_pointer = align_down(at.strings - place.pointer_offset - 8 * word_count, 16);
     WordWriter words{space, stack_pointer};
     TRY(words.put(strings.argument_count()));
     const u64 environment = TRY(put_pointers(words, strings, at.strings, 0, strings.argument_count()));
     TRY(put_pointers(words, strings, at.strings, environment, strings.environment_count()));
     TRY(put_auxiliary_vector(words, contents, at));
     TRY(words.flush());
-    ASSERT(words.address() <= at.strings);
+    ASSERT(words.address() <= at.strings - place.pointer_offset);
     return stack_pointer;
 }
 

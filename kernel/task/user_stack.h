@@ -3,6 +3,7 @@
 #pragma once
 
 #include "task/exec_strings.h"
+#include "task/layout_random.h"
 
 namespace tollgate {
 class AddressSpace;
@@ -10,21 +11,28 @@ class AddressSpace;
 
 namespace tollgate::task {
 
-/// One unmapped page lies above the stack; below it, a guard that user calls cannot take away.
-inline constexpr u64 kStackSize = 8 << 20;
-inline constexpr u64 kStackTop = kUserTop - kPageSize;
-inline constexpr u64 kStackBottom = kStackTop - kStackSize;
-inline constexpr u64 kStackGuard = kStackBottom - 64 * 1024;
+/// One unmapped page lies above the highest stack; below each, a guard that user calls cannot take away.
+struct StackPlace {
+    u64 guard, bottom, top;
+    u64 pointer_offset; ///< how far the first bytes lie below the top
+};
+/// As large as RLIMIT_STACK says, within reason; `process` is null for init.
+StackPlace place_stack(const Process* process, const LayoutOffsets& offsets);
+/// Errno::NoMem.
+Result<void> map_stack(AddressSpace& space, const StackPlace& place);
 
 struct StackContents {
     StringView path;     ///< AT_EXECFN
     u64 entry;           ///< AT_ENTRY
     u64 program_headers; ///< AT_PHDR, or 0
     u64 program_header_count;
-    u64 vdso; ///< AT_SYSINFO_EHDR, or 0
+    u64 vdso;                 ///< AT_SYSINFO_EHDR, or 0
+    u64 interpreter_base = 0; ///< AT_BASE
+    const Process* process;   ///< AT_UID ...; null for root
 };
 
-/// Maps the stack and fills it. The initial stack pointer, or NoMem.
-Result<u64> build_stack(AddressSpace& space, const ExecStrings& strings, const StackContents& contents);
+/// Fills it. The initial stack pointer, or NoMem.
+Result<u64> build_stack(AddressSpace& space, const StackPlace& place, const ExecStrings& strings,
+                        const StackContents& contents);
 
 } // namespace tollgate::task
