@@ -82,6 +82,8 @@ std::string entry(const Measurement& measurement, unsigned index, const Setting&
     const char* const name = measurement.operation->name;
     std::string text;
     append(text, "  {\"name\": \"%s\", \"run_name\": \"%s\", \"run_type\": \"iteration\", ", name, name);
+    if (measurement.operation->budget != 0)
+        append(text, "\"budget\": %u, ", measurement.operation->budget);
     append(text, "\"repetitions\": %zu, \"repetition_index\": %u, \"threads\": 1, ", measurement.repetitions.size(),
            index);
     append(text, "\"iterations\": %zu, \"real_time\": %.3f, \"cpu_time\": %.3f, \"time_unit\": \"ns\", ",
