@@ -71,8 +71,8 @@ def parse(data: bytes) -> Elf:
         raise ElfError("not an ELF file")
     try:
         return _parse(data)
-    except struct.error:
-        raise ElfError("an ELF file that is cut short") from None
+    except (struct.error, OverflowError):
+        raise ElfError("an ELF file that is cut short or damaged") from None
 
 
 def _parse(data: bytes) -> Elf:

@@ -165,7 +165,7 @@ class Image:
         if run.returncode:
             raise PackError(f"package {package} is not installed here")
         for path in run.stdout.splitlines():
-            if not path.startswith("/") or path == "/." or path.startswith(NO_CONTENT) or not os.path.lexists(path):
+            if not path.startswith("/") or path == "/." or f"{path}/".startswith(NO_CONTENT) or not os.path.lexists(path):
                 continue
             self.host_path(path)
             if os.path.isfile(path) and elf.is_elf(read_file(path, 4)):
