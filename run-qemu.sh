@@ -40,6 +40,7 @@ wrong() { printf 'run-qemu.sh: %s\n' "$1" >&2; usage >&2; exit 64; }
 
 # An interactive machine has options of its own.
 for word in "$@"; do
+    [ "$word" != --program ] || break # what follows is the program's
     [ "$word" = --shell ] || continue
     others=()
     for word in "$@"; do [ "$word" = --shell ] || others+=("$word"); done
