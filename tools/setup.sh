@@ -31,7 +31,17 @@ gdb|gdb|the debugger session that the tests try out
 bochs|bochs|a second, stricter x86 for the boot tests
 bochs-term|/usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_term_gui.so|lets Bochs run without a display
 bochsbios|/usr/share/bochs/BIOS-bochs-latest|the firmware of Bochs
-vgabios|/usr/share/bochs/VGABIOS-lgpl-latest|the video firmware of Bochs'
+vgabios|/usr/share/bochs/VGABIOS-lgpl-latest|the video firmware of Bochs
+libgtest-dev|/usr/include/gtest/gtest.h|GoogleTest, for the tests on the host and as a program to run in the guest
+clang|clang++|builds the fuzzers of the parsers
+clang-format|clang-format|the format check
+sqlite3|sqlite3|a program of others that is run in the guest
+python3.11-minimal|/usr/bin/python3.11|a program of others that is run in the guest
+perl-base|perl|a program of others that is run in the guest
+dash|dash|a shell whose scripts are run in the guest
+bash|bash|a shell whose scripts are run in the guest
+mawk|mawk|awk in the pipelines that are run in the guest
+gzip|gzip|a program of others that is run in the guest'
 shell_only='
 busybox-static|busybox|the shell and its utilities in the guest'
 [ "$kind" = run ] || needed+=$shell_only
