@@ -199,7 +199,8 @@ def _pump(sources: dict[str, int], collected: dict[str, bytearray], sinks: dict,
 
 def _verdict(status: int, parts: dict[str, bytes]) -> Ended:
     """What `run` in the guest reported, or else how the guest ended."""
-    words = parts["verdict"].decode("ascii", "replace").split()
+    lines = parts["verdict"].decode("ascii", "replace").splitlines() or [""]
+    words = lines[-1].split()  # programs that know the port may have written before
     if len(words) == 2 and words[1].isdigit():
         kind, number = words[0], int(words[1])
         if kind == "exit":
