@@ -44,6 +44,10 @@ constexpr const char* kFolder = "/tmp/fuzz";
 constexpr unsigned kChildren = 2;          // at the same time, so that calls meet on two CPUs
 constexpr std::uint64_t kPatienceMs = 150; // many calls wait for what never comes
 constexpr unsigned kReportEvery = 50;
+constexpr int kUnprepared = 102; // exit status of a child that could not begin
+
+unsigned unprepared;
+void look_at(int status) { unprepared += WIFEXITED(status) && WEXITSTATUS(status) == kUnprepared ? 1 : 0; }
 
 // ---- numbers from a seed ----
 
@@ -229,10 +233,10 @@ void open_things() {
     Random random(seed);
     setpgid(0, 0);
     if (chdir(kFolder) != 0)
-        _exit(2);
+        _exit(kUnprepared);
     void* const map = mmap(nullptr, kArena + 2 * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (map == MAP_FAILED)
-        _exit(3);
+        _exit(kUnprepared);
     arena = static_cast<char*>(map);
     mprotect(arena + kArena, kPage, PROT_READ);
     munmap(arena + kArena + kPage, kPage);
@@ -277,7 +281,7 @@ bool clear_processes() {
         int status;
         pid_t ended;
         while ((ended = waitpid(-1, &status, WNOHANG)) > 0)
-            ;
+            look_at(status);
         if (ended < 0 && errno == ECHILD)
             return true;
         if (now_ms() - begin > 20'000)
@@ -329,9 +333,10 @@ bool run_batch(unsigned batch) {
     while (running > 0 && now_ms() - begin < kPatienceMs) {
         int status;
         const pid_t ended = waitpid(-1, &status, WNOHANG);
-        if (ended > 0)
+        if (ended > 0) {
+            look_at(status);
             --running;
-        else if (ended < 0)
+        } else if (ended < 0)
             break;
         else
             sched_yield();
@@ -413,6 +418,7 @@ int main(int argc, char** argv) {
     bad += run_all();
     const std::uint64_t after = free_kib();
     ktap.check(bad == 0, "after %u batches something did not end", bad);
+    ktap.check(unprepared == 0, "%u children could not begin", unprepared);
     ktap.test("every process ends when it is told to");
     ktap.check(still_works(), "fork, pipe or wait no longer work");
     ktap.test("the kernel still works");
