@@ -38,38 +38,28 @@ constinit Bytes archive;
 
 // ---- exceptions: what each means to the process that raised it ----
 
-bool resolve_page_fault(u64 address, u64 error) {
+FaultOutcome handle_page_fault(u64 address, u64 error) {
     AddressSpace* space = sched::current().space();
     if (space == nullptr)
-        return false;
+        return FaultOutcome::NoArea;
     using Access = AddressSpace::FaultAccess;
     return space->handle_fault(address, error & kPfFetch   ? Access::Execute
                                         : error & kPfWrite ? Access::Write
-                                                           : Access::Read) == FaultOutcome::Resolved;
+                                                           : Access::Read);
 }
 
-void kill_for_exception(TrapFrame& frame, u64 address) {
-    int signal = task::kSigSegv;
-    switch (frame.vector) {
-    case kVectorDe:
-    case kVectorMf:
-    case kVectorXm:
-        signal = task::kSigFpe;
-        break;
-    case kVectorDb:
-    case kVectorBp:
-        signal = task::kSigTrap;
-        break;
-    case kVectorUd:
-        signal = task::kSigIll;
-        break;
-    case kVectorAc:
-        signal = task::kSigBus;
-        break;
-    default:
-        break;
+bool resolve_page_fault(u64 address, u64 error) {
+    return handle_page_fault(address, error) == FaultOutcome::Resolved;
+}
+
+void signal_exception(TrapFrame& frame, u64 address) {
+    FaultOutcome outcome = FaultOutcome::NoArea;
+    if (frame.vector == kVectorPf && address < kUserTop) {
+        outcome = handle_page_fault(address, frame.error); // asked again, for the reason
+        if (outcome == FaultOutcome::Resolved && (frame.error & kPfUser))
+            return; // another thread has mapped it meanwhile
     }
-    task::user_fault(frame, signal, exception_name(frame.vector), address);
+    task::raise_exception(frame, address, outcome);
 }
 
 void report_fastcall_fault(TrapFrame&, u64 vector, u64) {
@@ -80,8 +70,11 @@ void report_fastcall_fault(TrapFrame&, u64 vector, u64) {
             sched::current().caller->process->id());
 }
 
-void kill_for_bad_frame(TrapFrame& frame) {
-    task::user_fault(frame, task::kSigSegv, "return to an address that is not user code's");
+void signal_bad_frame(TrapFrame& frame) {
+    frame.vector = kVectorNone;
+    cpu_request_work(kWorkFullReturn); // whatever becomes of the frame is checked again
+    task::force_signal(*task::current_user_thread(), task::kernel_signal(task::kSigSegv), frame,
+                       "return to an address that is not user code's");
 }
 
 // ---- the end ----
@@ -113,13 +106,13 @@ void describe_running(Sink& sink) {
 
 void connect_layers() {
     set_trap_handlers({.user_page_fault = resolve_page_fault,
-                       .user_exception = kill_for_exception,
+                       .user_exception = signal_exception,
                        .fastcall_fault = report_fastcall_fault,
                        .kernel_exception = [](TrapFrame& frame, u64 address) { panic_exception(frame, address); },
                        .timer = sched::on_timer,
                        .reschedule = sched::on_reschedule,
                        .is_stack = [](u64 address) { return !KernelStack::is_guard(VirtAddr{address}); }});
-    set_return_hooks({.reschedule = sched::yield, .thread_work = task::thread_work, .bad_frame = kill_for_bad_frame});
+    set_return_hooks({.reschedule = sched::yield, .thread_work = task::thread_work, .bad_frame = signal_bad_frame});
     AddressSpace::set_destroyed_hook(fastcall::space_destroyed);
     task::set_hooks({.first_fs_context = fs::make_first_context,
                      .open_program = open_program,

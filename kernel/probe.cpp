@@ -45,6 +45,8 @@ Result<u64> read_counter(u64 which) {
         return sum(&CpuCounters::nmis);
     case ProbeCounter::FastcallFaults:
         return sum(&CpuCounters::fastcall_faults);
+    case ProbeCounter::SigreturnRefused:
+        return sum(&CpuCounters::sigreturn_refused);
     }
     return fail(Errno::Inval);
 }

@@ -42,6 +42,7 @@ enum class ProbeCounter : std::uint64_t {
     WorkerWakes = 8,
     Nmis = 9,
     FastcallFaults = 10,
+    SigreturnRefused = 11, ///< frames that rt_sigreturn did not take
 };
 
 } // namespace tollgate::api

@@ -25,6 +25,9 @@ static_assert(sizeof(TrapFrame) % 16 == 0, "the handler is called with an aligne
 
 /// TrapFrame::vector of a call that came through SYSCALL.
 inline constexpr u64 kVectorSyscall = 0x100;
+/// TrapFrame::vector of a frame whose registers no system call's result belongs to any more: a signal handler's, or
+/// what sigreturn restores.
+inline constexpr u64 kVectorNone = 0x101;
 
 /// RFLAGS bits that keep a frame from leaving by SYSRET: TF (it would trap in the kernel on some CPUs), IOPL, NT, RF,
 /// VM, and everything that user code may not have set. Linux takes the slow path for TF and RF as well.

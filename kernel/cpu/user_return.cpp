@@ -29,13 +29,13 @@ extern "C" void user_return_check(TrapFrame* frame) {
 
 extern "C" void user_return_work(TrapFrame* frame) {
     const u32 work = this_cpu().work;
+    if (work & kWorkThread) { // before the check: it edits the frame
+        cpu_clear_work(kWorkThread);
+        return hooks.thread_work(*frame);
+    }
     if (work & kWorkFullReturn) {
         cpu_clear_work(kWorkFullReturn);
         user_return_check(frame);
-    }
-    if (work & kWorkThread) {
-        cpu_clear_work(kWorkThread);
-        hooks.thread_work(*frame);
     }
     if (work & kWorkReschedule)
         hooks.reschedule();

@@ -11,6 +11,9 @@ enum class Mutant : u8 {
     SysretRip,        ///< the fast path lets any RIP through (patched out: GUARD_SYSRET_RIP)
     SysretFlags,      ///< the fast path lets any RFLAGS through (GUARD_SYSRET_FLAGS)
     ReturnRip,        ///< the slow path does not check RIP
+    SigreturnRip,     ///< sigreturn takes any RIP
+    SigreturnFlags,   ///< sigreturn takes any RFLAGS
+    SigreturnFpu,     ///< sigreturn takes any FPU image
     Cld,              ///< DF is not cleared on the way in through the IDT (GUARD_CLD)
     Clac,             ///< AC is not cleared on the way in through the IDT (GUARD_ENTRY_CLAC)
     FastcallIndex,    ///< the fastcall index is not clamped (GUARD_FASTCALL_INDEX)

@@ -7,6 +7,16 @@
 #include "sched/scheduler_internal.h"
 
 namespace tollgate {
+namespace {
+
+/// The call is given up for a signal, which is looked at on the way out even if the interrupt that says so has not come
+/// yet: RestartSys must not reach user code.
+std::unexpected<Errno> interrupted() {
+    cpu_request_work(kWorkThread);
+    return fail(Errno::RestartSys);
+}
+
+} // namespace
 
 Result<void> WaitQueue::wait_erased(bool (*condition)(void*), void* context, Deadline deadline, u64 key,
                                     WaitMode mode) {
@@ -20,7 +30,7 @@ Result<void> WaitQueue::wait_erased(bool (*condition)(void*), void* context, Dea
             if (self.may_not_wait)
                 return fail(Errno::Again);
             if (self.wait_is_over(mode))
-                return fail(Errno::RestartSys);
+                return interrupted();
             waiters_.push_back(waiter);
             Scheduler::prepare_to_block(self, deadline, mode);
         }
@@ -35,7 +45,7 @@ Result<void> WaitQueue::wait_erased(bool (*condition)(void*), void* context, Dea
         if (woken)
             continue; // the condition decides
         if (self.wait_is_over(mode))
-            return fail(Errno::RestartSys);
+            return interrupted();
         if (Scheduler::timed_out(self)) {
             Guard guard{lock_};
             if (!condition(context))

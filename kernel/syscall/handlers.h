@@ -88,10 +88,19 @@ Result<u64> sys_rseq(Caller&);
 
 // Signals
 Result<u64> sys_kill(Caller&, int id, int signal);
+Result<u64> sys_tkill(Caller&, int thread, int signal);
 Result<u64> sys_tgkill(Caller&, int group, int thread, int signal);
+Result<u64> sys_rt_sigqueueinfo(Caller&, int id, int signal, UserPtr<const SignalInfo> info);
+Result<u64> sys_rt_tgsigqueueinfo(Caller&, int group, int thread, int signal, UserPtr<const SignalInfo> info);
 Result<u64> sys_rt_sigaction(Caller&, int signal, UserPtr<const SignalAction> action, UserPtr<SignalAction> old,
                              u64 size);
-Result<u64> sys_rt_sigprocmask(Caller&, int how, UserPtr<const u64> mask, UserPtr<u64> old, u64 size);
+Result<u64> sys_rt_sigprocmask(Caller&, int how, UserPtr<const SignalSet> mask, UserPtr<SignalSet> old, u64 size);
+Result<u64> sys_rt_sigpending(Caller&, u64 to, u64 size);
+Result<u64> sys_rt_sigsuspend(Caller&, UserPtr<const SignalSet> mask, u64 size);
+Result<u64> sys_rt_sigtimedwait(Caller&, UserPtr<const SignalSet> set, UserPtr<SignalInfo> info,
+                                UserPtr<const Timespec> timeout, u64 size);
+Result<u64> sys_rt_sigreturn(Caller&);
+Result<u64> sys_pause(Caller&);
 Result<u64> sys_sigaltstack(Caller&, UserPtr<const SignalStack> stack, UserPtr<SignalStack> old);
 
 // The machine, the scheduler and limits

@@ -131,12 +131,12 @@ namespace task {
 void set_hooks(const Hooks& hooks) { life_cycle_hooks = hooks; }
 
 Ref<Process> find(i32 id) { return process_table.find(id); }
+Ref<UserThread> find_thread(i32 id) { return process_table.find_thread(id); }
 Ref<Process> next_process(i32 after) { return process_table.next_after(after); }
 int wait_for_init() { return process_table.wait_for_init(); }
 
 unsigned thread_total() { return process_table.count(); }
 Usage thread_usage(const UserThread&) { return {}; }
-Ref<UserThread> find_thread(i32 id) { return process_table.find_thread(id); }
 void for_each_process_erased(void (*f)(void*, Process&), void* context) { process_table.for_each(f, context); }
 void for_each_thread_erased(Process& process, void (*f)(void*, UserThread&), void* context) {
     process_table.for_each_thread(process, f, context);

@@ -182,6 +182,8 @@ void kill_process(Process& process, int wait_status);
 /// What a thread does about itself before it returns to user code: ends if it is being killed, stops, and delivers its
 /// signals, which edits the frame.
 void thread_work(TrapFrame& frame);
+/// An exception of user code that nothing resolved, and, for a page fault, why: becomes a signal.
+void raise_exception(TrapFrame& frame, u64 address, FaultOutcome outcome);
 /// A fault of the running user thread that nothing resolved: one line in the log, and the end of the process by that
 /// signal. `address` is what was touched, if the fault has an address. Runs on the thread's own kernel stack.
 [[noreturn]] void user_fault(const TrapFrame& frame, int signal, const char* why, u64 address = 0);

@@ -1,16 +1,7 @@
-// Sending signals, and what processes and threads inherit of them.
-#include "task/process.h"
+// What processes and threads keep of signals: masks, actions, what is inherited, and where they begin and end.
+#include "task/signal_internal.h"
 
 namespace tollgate::task {
-
-Result<void> send_signal(Process& process, const SignalInfo& info) {
-    if (info.signal == kSigKill)
-        kill_process(process, killed_by(kSigKill));
-    return {};
-}
-Result<void> send_signal(UserThread& thread, const SignalInfo& info) { return send_signal(*thread.process, info); }
-Result<void> send_signal_to_group(i32, const SignalInfo&) { return fail(Errno::Srch); }
-void force_signal(UserThread& thread, const SignalInfo& info) { kill_process(*thread.process, killed_by(info.signal)); }
 
 SignalInfo kernel_signal(int signal) {
     SignalInfo info;
@@ -24,52 +15,8 @@ SignalInfo user_signal(const Caller& caller, int signal) {
     info.signal = signal;
     info.code = kCodeUser;
     info.sender.process = caller.process->id();
+    info.sender.user = caller.process->credentials.user.real.load(kRelaxed);
     return info;
-}
-
-bool signals_pending(const UserThread& thread) { return thread.thread->is_interrupted(); }
-void set_signal_mask(UserThread& self, SignalSet mask) { self.signals.mask.store(mask, kRelaxed); }
-void begin_temporary_mask(UserThread&, SignalSet) {}
-void end_temporary_mask(UserThread&, bool) {}
-
-void attach_signals(UserThread& thread) {
-    ProcessSignals& signals = thread.process->signals;
-    Guard guard{signals.lock};
-    thread.signals.owner = &thread;
-    signals.threads.push_back(thread.signals);
-}
-
-void detach_signals(UserThread& thread) {
-    ProcessSignals& signals = thread.process->signals;
-    Guard guard{signals.lock};
-    signals.threads.remove(thread.signals);
-}
-
-void inherit_signals(UserThread& child, const UserThread& parent, Inherit what) {
-    child.signals.mask.store(parent.signals.mask.load(kRelaxed), kRelaxed);
-    if (what == Inherit::Process)
-        child.signals.alternate_stack = parent.signals.alternate_stack;
-}
-
-void copy_signal_actions(Process& child, const Process& parent) {
-    for (int i = 0; i < kSignals; ++i)
-        child.signals.actions[i] = parent.signals.actions[i];
-}
-
-void reset_signals_for_exec(UserThread& self) {
-    ProcessSignals& signals = self.process->signals;
-    Guard guard{signals.lock};
-    for (SignalAction& action : signals.actions) {
-        const u64 handler = action.handler;
-        action = {};
-        if (handler == kActionIgnore)
-            action.handler = kActionIgnore;
-    }
-    self.signals.alternate_stack = {0, kStackDisabled, 0, 0};
-}
-
-int killed_status(Process& process) {
-    return process.signals.fatal_status != 0 ? process.signals.fatal_status : killed_by(kSigKill);
 }
 
 SignalInfo child_signal(const Process& child, i32 code, i32 status) {
@@ -77,6 +24,7 @@ SignalInfo child_signal(const Process& child, i32 code, i32 status) {
     info.signal = kSigChild;
     info.code = code;
     info.child.process = child.id();
+    info.child.user = child.credentials.user.real.load(kRelaxed);
     info.child.status = status;
     return info;
 }
@@ -87,11 +35,140 @@ bool discards_children(Process& parent) {
     return action.handler == kActionIgnore || (action.flags & kNoChildWait);
 }
 
-int job_status(Process&, bool, bool, Report) { return 0; }
+Result<void> send_signal_to_group(i32 group, const SignalInfo& info) {
+    const unsigned members = for_each_in_group(group, [&](Process& process) {
+        static_cast<void>(send_signal(process, info).has_value()); // a full queue is the receiver's affair
+    });
+    if (members == 0)
+        return fail(Errno::Srch);
+    return {};
+}
 
-void thread_work(TrapFrame&) {
-    if (sched::current().is_killed())
-        end_killed_thread();
+bool signals_pending(const UserThread& thread) {
+    const SignalSet pending = thread.signals.pending.set | thread.process->signals.pending.set;
+    return pending & ~thread.signals.mask.load(kRelaxed);
+}
+
+SignalSet blocked_and_pending(UserThread& self) {
+    Guard guard{self.process->signals.lock};
+    return (self.signals.pending.set | self.process->signals.pending.set) & self.signals.mask.load(kRelaxed);
+}
+
+SignalAction signal_action(Process& process, int signal) {
+    Guard guard{process.signals.lock};
+    return process.signals.actions[signal - 1];
+}
+
+SignalAction set_signal_action(Process& process, int signal, const SignalAction& action) {
+    ProcessSignals& signals = process.signals;
+    Guard guard{signals.lock};
+    const SignalAction before = signals.actions[signal - 1];
+    signals.actions[signal - 1] = action;
+    if (action.handler == kActionIgnore ||
+        (action.handler == kActionDefault && (signal_bit(signal) & kIgnoredByDefault)))
+        drop_everywhere_locked(signals, signal_bit(signal));
+    return before;
+}
+
+bool may_signal(const Caller& sender, const Process& to, int signal) {
+    const Process& from = *sender.process;
+    if (from.credentials.privileged() || &from == &to)
+        return true;
+    const u32 real = from.credentials.user.real.load(kRelaxed);
+    const u32 effective = from.credentials.user.effective.load(kRelaxed);
+    for (const auto* id : {&to.credentials.user.real, &to.credentials.user.saved})
+        if (id->load(kRelaxed) == real || id->load(kRelaxed) == effective)
+            return true;
+    return signal == kSigContinue && from.session_id() == to.session_id();
+}
+
+void set_mask_locked(UserThread& self, SignalSet mask) {
+    ProcessSignals& signals = self.process->signals;
+    const SignalSet before = self.signals.mask.load(kRelaxed);
+    mask &= ~kUnstoppable;
+    self.signals.mask.store(mask, kRelaxed);
+    if ((self.signals.pending.set | signals.pending.set) & ~mask)
+        sched::interrupt(*self.thread);
+    // What was this thread's to take and is not any more: another one may.
+    const SignalSet passed_on = signals.pending.set & mask & ~before;
+    if (passed_on == 0) [[likely]]
+        return;
+    for (ThreadSignals& other : signals.threads)
+        if (&other != &self.signals && (passed_on & ~other.mask.load(kRelaxed)))
+            sched::interrupt(*other.owner->thread);
+}
+
+void set_signal_mask(UserThread& self, SignalSet mask) {
+    Guard guard{self.process->signals.lock};
+    set_mask_locked(self, mask);
+}
+
+void begin_temporary_mask(UserThread& self, SignalSet mask) {
+    self.signals.saved_mask = self.signals.mask.load(kRelaxed);
+    self.signals.has_saved_mask = true;
+    set_signal_mask(self, mask);
+}
+
+void end_temporary_mask(UserThread& self, bool interrupted) {
+    if (interrupted) {
+        cpu_request_work(kWorkThread); // thread_work() restores it
+        return;
+    }
+    self.signals.has_saved_mask = false;
+    set_signal_mask(self, self.signals.saved_mask);
+}
+
+void attach_signals(UserThread& thread) {
+    ProcessSignals& signals = thread.process->signals;
+    Guard guard{signals.lock};
+    thread.signals.owner = &thread;
+    signals.threads.push_back(thread.signals);
+    // It has begun among threads that are being ended or stopped.
+    if (signals.fatal_status != 0)
+        sched::kill(*thread.thread);
+    else if (signals.job.load(kRelaxed) != ProcessSignals::Job::Running)
+        sched::interrupt(*thread.thread);
+}
+
+void detach_signals(UserThread& thread) {
+    ProcessSignals& signals = thread.process->signals;
+    Guard guard{signals.lock};
+    leave_stop_locked(signals, thread.signals);
+    drop_locked(signals, thread.signals.pending, ~SignalSet{0});
+    signals.threads.remove(thread.signals);
+    if (signals.threads.empty()) {
+        drop_locked(signals, signals.pending, ~SignalSet{0});
+        return;
+    }
+    // It may have been the one that was to take a signal of the process.
+    for (ThreadSignals& other : signals.threads)
+        if (signals.pending.set & ~other.mask.load(kRelaxed))
+            sched::interrupt(*other.owner->thread);
+}
+
+void inherit_signals(UserThread& child, const UserThread& parent, Inherit what) {
+    child.signals.mask.store(parent.signals.mask.load(kRelaxed), kRelaxed);
+    if (what == Inherit::Process)
+        child.signals.alternate_stack = parent.signals.alternate_stack;
+}
+
+void copy_signal_actions(Process& child, Process& parent) {
+    Guard guard{parent.signals.lock};
+    for (int i = 0; i < kSignals; ++i)
+        child.signals.actions[i] = parent.signals.actions[i];
+}
+
+void reset_signals_for_exec(UserThread& self) {
+    ProcessSignals& signals = self.process->signals;
+    Guard guard{signals.lock};
+    for (SignalAction& action : signals.actions)
+        action = {.handler = action.handler == kActionIgnore ? kActionIgnore : kActionDefault};
+    self.signals.alternate_stack = {0, kStackDisabled, 0, 0};
+}
+
+int killed_status(Process& process) {
+    const int status = process.signals.fatal_status;
+    return status != 0 ? status : killed_by(kSigKill);
 }
 
 } // namespace tollgate::task

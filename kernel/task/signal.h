@@ -73,10 +73,13 @@ struct SignalStack {
 static_assert(sizeof(SignalStack) == 24);
 inline constexpr i32 kStackInUse = 1, kStackDisabled = 2, kStackAutoDisarm = i32{-1} << 31;
 
-/// A signal that waits, with its details.
+/// A signal that waits, with its details. On the heap, or part of a timer, which then says so.
 struct QueuedSignal {
     SignalInfo info;
-    ListLink<QueuedSignal> link;
+    /// For those not on the heap: it is off its queue and may be queued again; `to` is what the program will see, null
+    /// if the signal is dropped. Under ProcessSignals::lock.
+    void (*taken)(QueuedSignal&, SignalInfo* to) = nullptr;
+    ListLink<QueuedSignal> link{};
 };
 
 /// Signals that wait for a thread or a process. A standard signal is in it once at most; real-time signals queue.
@@ -93,6 +96,8 @@ struct ThreadSignals {
     SignalSet saved_mask = 0;     ///< what a temporary mask (sigsuspend, ppoll) hides, while has_saved_mask
     bool has_saved_mask = false;
     SignalStack alternate_stack{0, kStackDisabled, 0, 0};
+    bool stop_due = false;        ///< it is counted in ProcessSignals::stop_waits; under the lock
+    u64 fault_vector = 0, fault_error = 0, fault_address = 0; ///< of its last exception, for signal frames
     UserThread* owner = nullptr;    ///< what this lies in, while it is listed
     ListLink<ThreadSignals> link{}; ///< in ProcessSignals::threads
 };
@@ -108,8 +113,9 @@ struct ProcessSignals {
     int fatal_status = 0; ///< a signal ends the process: its wait status; threads end as they reach user code
 
     enum class Job : u8 { Running, Stopping, Stopped };
-    Job job = Job::Running;
-    bool continued = false;    ///< SIGCONT has come; the first thread that runs again tells the parent
+    Atomic<Job> job{Job::Running}; ///< changes under the lock
+    bool continued = false;    ///< SIGCONT has come: the first thread that runs again tells the parent
+    u32 continues = 0;         ///< counts SIGCONTs: one that comes while a stop signal is acted on cancels it
     int stop_signal = 0;       ///< why, while job is not Running
     unsigned stop_waits = 0;   ///< threads that have not stopped yet, while Stopping
     Atomic<int> job_report{0}; ///< what wait(WUNTRACED, WCONTINUED) has not reported yet: a wait status, or 0
@@ -125,9 +131,10 @@ Result<void> send_signal(Process& process, const SignalInfo& info);
 Result<void> send_signal(UserThread& thread, const SignalInfo& info);
 /// To every process of the group. Errno::Srch if there is none. Takes the process table's lock.
 Result<void> send_signal_to_group(i32 group, const SignalInfo& info);
-/// A fault of the running thread: delivered even if blocked or ignored, by ending the process. Acts at the return to
-/// user code.
-void force_signal(UserThread& thread, const SignalInfo& info);
+/// For the running thread, which cannot go on without: if the signal has a handler and is not blocked, it is delivered
+/// at the return to user code; else the process ends here, with a line in the log that says why. `address` is what was
+/// touched, if anything.
+void force_signal(UserThread& self, const SignalInfo& info, const TrapFrame& frame, const char* why, u64 address = 0);
 /// A signal from the kernel itself (SI_KERNEL).
 SignalInfo kernel_signal(int signal);
 /// SI_USER with the caller's ids.
@@ -151,7 +158,7 @@ void detach_signals(UserThread& thread);
 enum class Inherit : u8 { Thread, Process };
 void inherit_signals(UserThread& child, const UserThread& parent, Inherit what);
 /// A forked process begins with its parent's actions and nothing pending.
-void copy_signal_actions(Process& child, const Process& parent);
+void copy_signal_actions(Process& child, Process& parent);
 /// Handlers are gone with the old program; what it ignored stays ignored, what is blocked or pending stays so [man 2
 /// execve].
 void reset_signals_for_exec(UserThread& self);

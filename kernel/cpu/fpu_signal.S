@@ -1,0 +1,63 @@
+// Vector registers to and from memory that user code chose. Faults are survived: XSAVE may meet a hole in the user's stack, and XRSTOR
+// raises #GP for an image that fpu_image_valid() should have refused.
+
+#include "cpu/patch.h"
+
+    .macro FIXUP instruction, target
+    .pushsection .fixups, "a"
+    .quad \instruction, \target
+    .popsection
+    .endm
+
+    .text
+// bool fpu_xsave_user(void* to, u32 components): false on a fault. 64-byte aligned; the header must be zero.
+    .global fpu_xsave_user
+fpu_xsave_user:
+    PATCH(PATCH_SMAP, stac)
+    movl %esi, %eax
+    xorl %edx, %edx
+1:  xsaveq (%rdi)
+    PATCH(PATCH_SMAP, clac)
+    movl $1, %eax
+    ret
+2:  PATCH(PATCH_SMAP, clac)
+    xorl %eax, %eax
+    ret
+    FIXUP 1b, 2b
+
+// bool fpu_fxsave_user(void* to)
+    .global fpu_fxsave_user
+fpu_fxsave_user:
+    PATCH(PATCH_SMAP, stac)
+3:  fxsaveq (%rdi)
+    PATCH(PATCH_SMAP, clac)
+    movl $1, %eax
+    ret
+4:  PATCH(PATCH_SMAP, clac)
+    xorl %eax, %eax
+    ret
+    FIXUP 3b, 4b
+
+// bool fpu_try_xrstor(const void* from, u32 components): false if the CPU refuses the image.
+    .global fpu_try_xrstor
+fpu_try_xrstor:
+    movl %esi, %eax
+    xorl %edx, %edx
+5:  xrstorq (%rdi)
+    movl $1, %eax
+    ret
+6:  xorl %eax, %eax
+    ret
+    FIXUP 5b, 6b
+
+// bool fpu_try_fxrstor(const void* from)
+    .global fpu_try_fxrstor
+fpu_try_fxrstor:
+7:  fxrstorq (%rdi)
+    movl $1, %eax
+    ret
+8:  xorl %eax, %eax
+    ret
+    FIXUP 7b, 8b
+
+    .section .note.GNU-stack, "", @progbits
