@@ -48,9 +48,7 @@ FaultOutcome handle_page_fault(u64 address, u64 error) {
                                                            : Access::Read);
 }
 
-bool resolve_page_fault(u64 address, u64 error) {
-    return handle_page_fault(address, error) == FaultOutcome::Resolved;
-}
+bool resolve_page_fault(u64 address, u64 error) { return handle_page_fault(address, error) == FaultOutcome::Resolved; }
 
 void signal_exception(TrapFrame& frame, u64 address) {
     FaultOutcome outcome = FaultOutcome::NoArea;

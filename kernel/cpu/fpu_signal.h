@@ -25,8 +25,9 @@ u64 fpu_image_components();
 
 /// The registers to 64-byte aligned user memory whose XSAVE header is zero. False on a fault.
 bool fpu_save_to_user(u64 address);
-/// An image in kernel memory, 64-byte aligned and fpu_image_size() bytes long, that user code has written: whether XRSTOR
-/// would take it. Nothing reserved in the header or MXCSR, no component that is not enabled, the standard format.
+/// An image in kernel memory, 64-byte aligned and fpu_image_size() bytes long, that user code has written: whether
+/// XRSTOR would take it. Nothing reserved in the header or MXCSR, no component that is not enabled, the standard
+/// format.
 bool fpu_image_valid(const u8* image);
 /// Loads a valid image; false if the CPU disagrees.
 bool fpu_restore_image(const u8* image);

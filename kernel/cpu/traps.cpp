@@ -54,7 +54,9 @@ extern "C" void trap_from_user(TrapFrame* frame) {
         return handle_interrupt(frame->vector, TrapOrigin::User);
     const u64 address = frame->vector == kVectorPf ? x86::read_cr2() : 0;
     if (frame->vector == kVectorDb) // which has no error code: its place tells the handler why
-        asm volatile("mov %%dr6, %0\n\tmov %1, %%dr6" : "=&r"(frame->error) : "r"(0xffff0ff0ull)); // sticky [SDM vol 3, 17.2.3]
+        asm volatile("mov %%dr6, %0\n\tmov %1, %%dr6"
+                     : "=&r"(frame->error)
+                     : "r"(0xffff0ff0ull)); // sticky [SDM vol 3, 17.2.3]
     // P = 1 without U: a supervisor access by an instruction of ring 3 (TCG's IRET does that); no mapping would help.
     const bool resolvable = address < kUserTop && (frame->error & (kPfPresent | kPfUser)) != kPfPresent;
     if (frame->vector == kVectorPf && resolvable && handlers.user_page_fault(address, frame->error))

@@ -64,12 +64,17 @@ constinit ProgramHook program_hook = nullptr;
 
 void Timer::arm(Deadline at) {
     InterruptGuard interrupts;
-    (void)cancel();
+    (void)take_off();
     if (at == kNoDeadline)
         return;
     const unsigned cpu = this_cpu().number;
     if (queues[cpu].insert(*this, cpu, at))
         program_hook();
+}
+
+bool Timer::take_off() {
+    const unsigned cpu = cpu_.load(kRelaxed);
+    return cpu != kNowhere && queues[cpu].remove(*this).value_or(false);
 }
 
 bool Timer::cancel() {

@@ -20,7 +20,7 @@ public:
     ~Timer() { ASSERT(!link_.linked()); }
 
     /// Fires at `at`, soon if that is past, never if it is kNoDeadline; replaces an earlier time. The owner keeps its
-    /// own calls of arm() and cancel() apart.
+    /// own calls of arm() and cancel() apart; the function may run at this moment, for the earlier time.
     void arm(Deadline at);
     /// When this returns the timer is off, and its function does not run (unless this is called by it) and will not.
     /// True if it was to come. No lock may be held that the function takes.
@@ -29,6 +29,8 @@ public:
 private:
     friend struct TimerQueue;
     static constexpr unsigned kNowhere = ~0u;
+
+    bool take_off();
 
     const Fire fire_;
     Deadline at_ = kNoDeadline;

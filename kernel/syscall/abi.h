@@ -16,6 +16,18 @@ struct Timeval {
 struct Timezone {
     i32 minutes_west, daylight;
 }; // [linux/time.h]
+struct IntervalSetting {
+    Timeval interval, value;
+}; // [linux/time.h, struct itimerval]
+struct TimerSpan {
+    Timespec interval, value;
+}; // [linux/time_types.h, struct itimerspec]
+struct SignalEvent {
+    u64 value;
+    i32 signal, notify, thread;
+    u8 pad[44];
+}; // [asm-generic/siginfo.h, struct sigevent]
+static_assert(sizeof(SignalEvent) == 64);
 struct IoVector {
     u64 base, length;
 }; // [linux/uio.h]

@@ -135,6 +135,16 @@ Result<u64> sys_nanosleep(Caller&, UserPtr<const Timespec> duration, UserPtr<Tim
 Result<u64> sys_clock_nanosleep(Caller&, int clock, u32 flags, UserPtr<const Timespec> when,
                                 UserPtr<Timespec> remaining);
 
+// Timers
+Result<u64> sys_alarm(Caller&, u32 seconds);
+Result<u64> sys_getitimer(Caller&, int which, UserPtr<IntervalSetting> to);
+Result<u64> sys_setitimer(Caller&, int which, UserPtr<const IntervalSetting> setting, UserPtr<IntervalSetting> old);
+Result<u64> sys_timer_create(Caller&, int clock, UserPtr<const SignalEvent> event, UserPtr<i32> id);
+Result<u64> sys_timer_settime(Caller&, i32 id, u32 flags, UserPtr<const TimerSpan> setting, UserPtr<TimerSpan> old);
+Result<u64> sys_timer_gettime(Caller&, i32 id, UserPtr<TimerSpan> to);
+Result<u64> sys_timer_getoverrun(Caller&, i32 id);
+Result<u64> sys_timer_delete(Caller&, i32 id);
+
 // Futexes
 Result<u64> sys_futex(Caller&, u64 address, u32 operation, u32 value, u64 timeout_or_count, u64 second_address,
                       u32 value3);

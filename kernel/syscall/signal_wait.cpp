@@ -82,7 +82,8 @@ Result<u64> sys_rt_sigtimedwait(Caller& caller, UserPtr<const SignalSet> from, U
                                 UserPtr<const Timespec> timeout, u64 size) {
     if (size != sizeof(SignalSet))
         return fail(Errno::Inval);
-    const SignalSet set = TRY(copy_from_user(from)) & ~task::kUnstoppable;
+    const SignalSet set = TRY(copy_from_user(from))
+    &~task::kUnstoppable;
     Deadline deadline = kNoDeadline;
     if (!timeout.is_null()) {
         const u64 ns = TRY(to_nanoseconds(TRY(copy_from_user(timeout))));

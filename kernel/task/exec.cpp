@@ -4,6 +4,7 @@
 #include "lib/unique_ptr.h"
 #include "task/loader.h"
 #include "task/process_table.h"
+#include "task/process_timers.h"
 
 namespace tollgate::task {
 
@@ -65,6 +66,7 @@ void change_program(Caller& caller, Program program, StringView path, Ref<FileTa
     process.exit_signal = kSigChild;
     process.start_stack.store(program.stack_pointer, kRelaxed);
     reset_signals_for_exec(*caller.owner);
+    ProcessTimers::drop(process, ProcessTimers::Leave::Program);
     reset_registers(*caller.thread);
     caller.thread->user_frame() = first_frame(program.entry, program.stack_pointer);
     TaskAccess::end_vfork(process);

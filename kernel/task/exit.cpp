@@ -3,6 +3,7 @@
 // last switch away from it.
 #include "debug/log.h"
 #include "task/process_table.h"
+#include "task/process_timers.h"
 
 namespace tollgate::task {
 
@@ -43,6 +44,7 @@ void dismantle(Process& process, Thread& thread) {
     if (process.id() == process.session_id())
         end_session(process);
     TaskAccess::add_thread_usage(process, {.max_resident = process.usage().max_resident});
+    ProcessTimers::drop(process, ProcessTimers::Leave::Process);
     TaskAccess::drop_files(process);
     thread.set_space({});
     TaskAccess::exchange_space(process, {}).reset();

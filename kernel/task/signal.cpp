@@ -152,7 +152,7 @@ void inherit_signals(UserThread& child, const UserThread& parent, Inherit what) 
         child.signals.alternate_stack = parent.signals.alternate_stack;
 }
 
-void copy_signal_actions(Process& child, Process& parent) {
+void copy_signal_actions(Process& child, const Process& parent) {
     Guard guard{parent.signals.lock};
     for (int i = 0; i < kSignals; ++i)
         child.signals.actions[i] = parent.signals.actions[i];

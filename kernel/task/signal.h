@@ -10,6 +10,7 @@
 namespace tollgate {
 
 class Process;
+class ProcessTimers;
 struct Caller;
 struct TrapFrame;
 struct UserThread;
@@ -96,16 +97,16 @@ struct ThreadSignals {
     SignalSet saved_mask = 0;     ///< what a temporary mask (sigsuspend, ppoll) hides, while has_saved_mask
     bool has_saved_mask = false;
     SignalStack alternate_stack{0, kStackDisabled, 0, 0};
-    bool stop_due = false;        ///< it is counted in ProcessSignals::stop_waits; under the lock
+    bool stop_due = false; ///< it is counted in ProcessSignals::stop_waits; under the lock
     u64 fault_vector = 0, fault_error = 0, fault_address = 0; ///< of its last exception, for signal frames
-    UserThread* owner = nullptr;    ///< what this lies in, while it is listed
-    ListLink<ThreadSignals> link{}; ///< in ProcessSignals::threads
+    UserThread* owner = nullptr;                              ///< what this lies in, while it is listed
+    ListLink<ThreadSignals> link{};                           ///< in ProcessSignals::threads
 };
 
 /// What a process keeps. Everything but the queues is under `lock`, which is taken after the process table's and before
 /// any wait queue's.
 struct ProcessSignals {
-    Spinlock lock{LockRank::Signals};
+    mutable Spinlock lock{LockRank::Signals};
     SignalAction actions[kSignals]; ///< of signal n at n - 1
     PendingSignals pending;         ///< for whichever thread does not block them
     List<ThreadSignals, &ThreadSignals::link> threads;
@@ -114,12 +115,14 @@ struct ProcessSignals {
 
     enum class Job : u8 { Running, Stopping, Stopped };
     Atomic<Job> job{Job::Running}; ///< changes under the lock
-    bool continued = false;    ///< SIGCONT has come: the first thread that runs again tells the parent
-    u32 continues = 0;         ///< counts SIGCONTs: one that comes while a stop signal is acted on cancels it
-    int stop_signal = 0;       ///< why, while job is not Running
-    unsigned stop_waits = 0;   ///< threads that have not stopped yet, while Stopping
-    Atomic<int> job_report{0}; ///< what wait(WUNTRACED, WCONTINUED) has not reported yet: a wait status, or 0
-    WaitQueue resumed;         ///< stopped threads sleep here
+    bool continued = false;        ///< SIGCONT has come: the first thread that runs again tells the parent
+    u32 continues = 0;             ///< counts SIGCONTs: one that comes while a stop signal is acted on cancels it
+    int stop_signal = 0;           ///< why, while job is not Running
+    unsigned stop_waits = 0;       ///< threads that have not stopped yet, while Stopping
+    Atomic<int> job_report{0};     ///< what wait(WUNTRACED, WCONTINUED) has not reported yet: a wait status, or 0
+    WaitQueue resumed;             ///< stopped threads sleep here
+
+    ProcessTimers* timers = nullptr; ///< made at first use, gone with the process (task/process_timers.h)
 };
 
 namespace task {
@@ -158,7 +161,7 @@ void detach_signals(UserThread& thread);
 enum class Inherit : u8 { Thread, Process };
 void inherit_signals(UserThread& child, const UserThread& parent, Inherit what);
 /// A forked process begins with its parent's actions and nothing pending.
-void copy_signal_actions(Process& child, Process& parent);
+void copy_signal_actions(Process& child, const Process& parent);
 /// Handlers are gone with the old program; what it ignored stays ignored, what is blocked or pending stays so [man 2
 /// execve].
 void reset_signals_for_exec(UserThread& self);

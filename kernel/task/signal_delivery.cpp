@@ -1,5 +1,5 @@
-// What a thread does about itself on its way to user code: it ends, stops, runs handlers, and has interrupted calls made
-// again. Called by cpu/user_return.cpp whenever kWorkThread is set.
+// What a thread does about itself on its way to user code: it ends, stops, runs handlers, and has interrupted calls
+// made again. Called by cpu/user_return.cpp whenever kWorkThread is set.
 #include "cpu/x86.h"
 #include "task/signal_internal.h"
 

@@ -8,13 +8,13 @@ namespace tollgate::task {
 
 namespace {
 
-constexpr i32 kIllegalOperand = 2;                                         // ILL_ILLOPN
+constexpr i32 kIllegalOperand = 2; // ILL_ILLOPN
 constexpr i32 kDivide = 1, kFloatDivide = 3, kFloatOverflow = 4, kFloatUnderflow = 5, kFloatInexact = 6,
-              kFloatInvalid = 7;                                           // FPE_*
-constexpr i32 kNotMapped = 1, kNoAccess = 2;                               // SEGV_*
-constexpr i32 kMisaligned = 1, kNoSuchAddress = 2;                         // BUS_*
-constexpr i32 kBreakpoint = 1, kTrace = 2, kHardwareBreakpoint = 4;        // TRAP_*
-constexpr u64 kDebugStep = 1 << 14, kDebugBreakpoints = 0xf;               // DR6 [SDM vol 3, 17.2.3]
+              kFloatInvalid = 7;                                    // FPE_*
+constexpr i32 kNotMapped = 1, kNoAccess = 2;                        // SEGV_*
+constexpr i32 kMisaligned = 1, kNoSuchAddress = 2;                  // BUS_*
+constexpr i32 kBreakpoint = 1, kTrace = 2, kHardwareBreakpoint = 4; // TRAP_*
+constexpr u64 kDebugStep = 1 << 14, kDebugBreakpoints = 0xf;        // DR6 [SDM vol 3, 17.2.3]
 
 /// Of pending and unmasked floating-point exceptions, in the order of the six bits that x87 and SSE share [SDM vol 1,
 /// 8.1.3, 10.2.3]; the most telling one.
@@ -71,9 +71,10 @@ SignalInfo signal_of(const TrapFrame& frame, u64 address, FaultOutcome outcome) 
     case kVectorXm:
         return fault_signal(kSigFpe, float_code(sse_raised()), frame.rip);
     case kVectorDb:
-        return fault_signal(kSigTrap, frame.error & kDebugStep          ? kTrace
-                                      : frame.error & kDebugBreakpoints ? kHardwareBreakpoint
-                                                                        : kBreakpoint,
+        return fault_signal(kSigTrap,
+                            frame.error & kDebugStep          ? kTrace
+                            : frame.error & kDebugBreakpoints ? kHardwareBreakpoint
+                                                              : kBreakpoint,
                             frame.rip);
     case kVectorBp:
         return kernel_signal(kSigTrap); // as on Linux, which says nothing more about INT3
@@ -104,7 +105,8 @@ void raise_exception(TrapFrame& frame, u64 address, FaultOutcome outcome) {
     if (frame.vector == kVectorPf) {
         self.signals.fault_address = address;
         if (address >= kUserTop)
-            self.signals.fault_error |= kPfPresent; // whether the kernel has a page there is its own affair [threats L9]
+            self.signals.fault_error |=
+                kPfPresent; // whether the kernel has a page there is its own affair [threats L9]
     }
     force_signal(self, info, frame, why, address);
     frame.vector = kVectorNone;

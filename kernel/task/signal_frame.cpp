@@ -1,5 +1,5 @@
-// Making a handler's frame and taking one back. Everything read from a frame is copied into the kernel first and checked
-// there: another thread may write to it at any time.
+// Making a handler's frame and taking one back. Everything read from a frame is copied into the kernel first and
+// checked there: another thread may write to it at any time.
 #include "task/signal_frame.h"
 
 #include "cpu/fpu_signal.h"
@@ -13,8 +13,8 @@ namespace {
 
 constexpr u64 kRedZone = 128;
 constexpr u64 kFpuAlignment = 64;
-/// What a handler does not inherit: DF by the ABI, TF and RF so that a debugger's or a program's stepping stays where it
-/// was.
+/// What a handler does not inherit: DF by the ABI, TF and RF so that a debugger's or a program's stepping stays where
+/// it was.
 constexpr u64 kClearedFlags = x86::kFlagDf | x86::kFlagTf | x86::kFlagRf;
 constexpr u64 kSmallestStack = 2048; // MINSIGSTKSZ
 
@@ -134,7 +134,8 @@ Result<void> take_fpu(u64 address) {
     bool whole = components != 0 && software.magic1 == kFpuMagic1 && software.size == fpu_image_size() &&
                  software.extended_size >= software.size;
     if (whole)
-        whole = TRY(copy_from_user(UserPtr<const u32>{address + software.size})) == kFpuMagic2;
+        whole = TRY(copy_from_user(UserPtr<const u32>{address + software.size}))
+    == kFpuMagic2;
     TRY(copy_from_user_bytes(image.bytes, address, whole ? fpu_image_size() : kFpuLegacySize));
     if (!whole)
         keep_legacy_only(image);
@@ -177,9 +178,9 @@ Result<void> take_registers(TrapFrame& to, const SignalRegisters& from) {
 Result<void> take_frame(UserThread& self, TrapFrame& registers) {
     // The handler's RET has popped the return address: rsp points behind it.
     const u64 address = registers.rsp - sizeof(SignalFrame::return_address);
-    const SignalContext context = TRY(
-        copy_from_user(UserPtr<const SignalContext>{address + __builtin_offsetof(SignalFrame, context)}));
-    set_signal_mask(self, context.mask);
+    const SignalContext context =
+        TRY(copy_from_user(UserPtr<const SignalContext>{address + __builtin_offsetof(SignalFrame, context)}));
+    task::set_signal_mask(self, context.mask);
     TRY(take_registers(registers, context.registers));
     TRY(take_fpu(context.registers.fpu));
     // Linux takes no notice of a stack that cannot be set either.

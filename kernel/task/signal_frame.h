@@ -38,9 +38,9 @@ static_assert(sizeof(SignalFrame) == 440);
 /// SignalContext::flags
 inline constexpr u64 kContextHasXsave = 1, kContextSs = 2, kContextStrictSs = 4;
 
-/// rt_sigreturn(2) of the calling thread: its registers are those of the frame above rsp. Refuses what user code may not
-/// have: RIP beyond user space, a malformed FPU state, a frame that cannot be read; SIGSEGV then. Leaves by IRET in any
-/// case.
+/// rt_sigreturn(2) of the calling thread: its registers are those of the frame above rsp. Refuses what user code may
+/// not have: RIP beyond user space, a malformed FPU state, a frame that cannot be read; SIGSEGV then. Leaves by IRET in
+/// any case.
 [[noreturn]] void return_from_signal(UserThread& self);
 
 /// sigaltstack(2).

@@ -5,8 +5,8 @@
 
 namespace tollgate::task {
 
-inline constexpr int kSigQuit = 3, kSigPipe = 13, kSigAlarm = 14, kSigVirtualAlarm = 26, kSigProfile = 27, kSigStop = 19,
-                     kSigTerminalStop = 20, kSigTerminalIn = 21, kSigTerminalOut = 22, kSigUrgent = 23,
+inline constexpr int kSigQuit = 3, kSigPipe = 13, kSigAlarm = 14, kSigVirtualAlarm = 26, kSigProfile = 27,
+                     kSigStop = 19, kSigTerminalStop = 20, kSigTerminalIn = 21, kSigTerminalOut = 22, kSigUrgent = 23,
                      kSigCpuTime = 24, kSigFileSize = 25, kSigWindow = 28, kSigSystemCall = 31;
 inline constexpr int kFirstRealTime = 32;
 
@@ -16,11 +16,11 @@ inline constexpr SignalSet kStopSignals =
 /// What a thread raises by what it does: taken first, so that the frame on top of the stack is the fault's.
 inline constexpr SignalSet kSynchronous = signal_bit(kSigSegv) | signal_bit(kSigBus) | signal_bit(kSigIll) |
                                           signal_bit(kSigTrap) | signal_bit(kSigFpe) | signal_bit(kSigSystemCall);
-inline constexpr SignalSet kIgnoredByDefault = signal_bit(kSigChild) | signal_bit(kSigContinue) |
-                                               signal_bit(kSigUrgent) | signal_bit(kSigWindow);
+inline constexpr SignalSet kIgnoredByDefault =
+    signal_bit(kSigChild) | signal_bit(kSigContinue) | signal_bit(kSigUrgent) | signal_bit(kSigWindow);
 /// These end a process with a core dump on Linux; no dump is written here. They are left to the thread that gets them.
-inline constexpr SignalSet kDumps = signal_bit(kSigQuit) | signal_bit(kSigAbort) | kSynchronous |
-                                    signal_bit(kSigCpuTime) | signal_bit(kSigFileSize);
+inline constexpr SignalSet kDumps =
+    signal_bit(kSigQuit) | signal_bit(kSigAbort) | kSynchronous | signal_bit(kSigCpuTime) | signal_bit(kSigFileSize);
 
 /// SignalAction::flags that mean something.
 inline constexpr u64 kKnownActionFlags = kNoChildStop | kNoChildWait | kWithInfo | kHasRestorer | kOnAlternateStack |
@@ -45,6 +45,8 @@ void drop_locked(ProcessSignals& signals, PendingSignals& pending, SignalSet set
 void drop_everywhere_locked(ProcessSignals& signals, SignalSet set);
 /// Queues a signal that is not on the heap (a timer's), unless it is ignored. False if it is, or the process ends.
 bool queue_owned_locked(Process& process, ThreadSignals* thread, QueuedSignal& signal);
+/// Takes such a signal off its queue, if it is on one, without telling it.
+void drop_owned_locked(ProcessSignals& signals, QueuedSignal& signal);
 /// Sets a thread's mask; other threads look at what waits for the process and this one now blocks.
 void set_mask_locked(UserThread& self, SignalSet mask);
 

@@ -185,6 +185,21 @@ bool queue_owned_locked(Process& process, ThreadSignals* thread, QueuedSignal& q
     return true;
 }
 
+void drop_owned_locked(ProcessSignals& signals, QueuedSignal& queued) {
+    const auto take_off = [&](PendingSignals& pending) {
+        if (!pending.queue.contains(queued))
+            return;
+        pending.queue.remove(queued);
+        for (const QueuedSignal& other : pending.queue)
+            if (other.info.signal == queued.info.signal)
+                return;
+        pending.set &= ~signal_bit(queued.info.signal);
+    };
+    take_off(signals.pending);
+    for (ThreadSignals& thread : signals.threads)
+        take_off(thread.pending);
+}
+
 Result<void> send_signal(Process& process, const SignalInfo& info) { return send(process, nullptr, info); }
 Result<void> send_signal(UserThread& thread, const SignalInfo& info) {
     return send(*thread.process, &thread.signals, info);
