@@ -149,6 +149,8 @@ const char* errno_name(Errno error) {
         return "ENOTCONN";
     case Errno::ShutDown:
         return "ESHUTDOWN";
+    case Errno::TooManyRefs:
+        return "ETOOMANYREFS";
     case Errno::TimedOut:
         return "ETIMEDOUT";
     case Errno::ConnRefused:

@@ -78,6 +78,7 @@ enum class Errno : int {
     IsConn = 106,
     NotConn = 107,
     ShutDown = 108,
+    TooManyRefs = 109,
     TimedOut = 110,
     ConnRefused = 111,
     HostDown = 112,

@@ -18,10 +18,25 @@ std::unexpected<Errno> interrupted() {
 
 } // namespace
 
+/// A thread's count in interested_.
+class WaitQueue::Interest {
+public:
+    explicit Interest(WaitQueue& queue) : queue_(queue) {
+        queue_.interested_.fetch_add(1, kSeqCst); // before the condition is tested: see anybody()
+    }
+    ~Interest() { queue_.interested_.fetch_sub(1, kRelaxed); }
+    Interest(const Interest&) = delete;
+    Interest& operator=(const Interest&) = delete;
+
+private:
+    WaitQueue& queue_;
+};
+
 Result<void> WaitQueue::wait_erased(bool (*condition)(void*), void* context, Deadline deadline, u64 key,
                                     WaitMode mode) {
     Thread& self = sched::current();
     Waiter waiter{self, key};
+    Interest interest(*this);
     for (;;) {
         {
             Guard guard{lock_};
@@ -55,10 +70,10 @@ Result<void> WaitQueue::wait_erased(bool (*condition)(void*), void* context, Dea
     }
 }
 
-unsigned WaitQueue::wake(unsigned most, u64 key) {
+unsigned WaitQueue::wake_some(unsigned most, u64 key) {
     unsigned woken = 0;
     Guard guard{lock_};
-    notify_locked();
+    notify_locked(key);
     for (Waiter& waiter : waiters_) {
         if (woken == most)
             break;
@@ -73,6 +88,7 @@ unsigned WaitQueue::wake(unsigned most, u64 key) {
 }
 
 void WaitQueue::watch(Watch& watch) {
+    interested_.fetch_add(1, kSeqCst); // the watcher looks at what it watches after this
     Guard guard{lock_};
     watches_.push_back(watch);
 }
@@ -80,16 +96,17 @@ void WaitQueue::watch(Watch& watch) {
 void WaitQueue::unwatch(Watch& watch) {
     Guard guard{lock_};
     watches_.remove(watch);
+    interested_.fetch_sub(1, kRelaxed);
 }
 
-void WaitQueue::notify_locked() {
+void WaitQueue::notify_locked(u64 key) {
     for (Watch& watch : watches_)
-        watch.notify(watch);
+        watch.notify(watch, key);
 }
 
-void WaitQueue::wake_everything() {
+void WaitQueue::wake_every_key() {
     Guard guard{lock_};
-    notify_locked();
+    notify_locked(0);
     for (Waiter& waiter : waiters_) {
         waiters_.remove(waiter);
         (void)Scheduler::make_ready(waiter.thread);

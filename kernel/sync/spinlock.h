@@ -26,7 +26,10 @@ enum class LockRank : u8 {
     Futex,
     Terminal,
     WaitQueue,
-    Watcher, ///< the wait queue of somebody who watches other queues
+    EpollNest,  ///< who watches an epoll instance
+    EpollReady, ///< what is ready in one
+    Watcher,    ///< the wait queue of somebody who watches other queues
+    Poller,     ///< the wait queue of a poll(2), which may watch a Watcher's
     Timer,
     RunQueue,
     Heap,

@@ -1,6 +1,8 @@
 // The descriptor table. A file is always dropped outside the lock, since its last reference may have a lot to free.
 #include "task/file.h"
 
+#include "sched/scheduler.h"
+
 namespace tollgate {
 
 namespace {
@@ -10,6 +12,36 @@ constexpr bool in_table(int descriptor) {
 }
 
 } // namespace
+
+void OpenFile::add_watcher(Watcher& watcher) {
+    watched_.store(true, kRelaxed); // our reference's release orders it before the destructor
+    Guard guard{watchers_lock_};
+    watchers_.push_back(watcher);
+}
+
+void OpenFile::remove_watcher(Watcher& watcher) {
+    Guard guard{watchers_lock_};
+    watchers_.remove(watcher);
+}
+
+// An owner that is itself going takes its watchers off under our lock before its memory goes, so that the pointer is
+// good while we hold that; then there is nothing to do but to let it finish.
+void OpenFile::leave_watchers() {
+    for (;;) {
+        Ref<File> owner;
+        {
+            Guard guard{watchers_lock_};
+            const Watcher* const first = watchers_.front();
+            if (!first)
+                return;
+            owner = Ref<File>::try_from(*first->owner);
+        }
+        if (owner)
+            owner->forget(*this);
+        else
+            sched::yield();
+    }
+}
 
 Result<Ref<OpenFile>> FileTable::get(int descriptor) {
     if (!in_table(descriptor))

@@ -41,6 +41,11 @@ inline constexpr u32 kOpenPath = 010000000, kOpenTemporary = 020000000 | kOpenDi
 inline constexpr u32 kPollIn = 0x1, kPollPriority = 0x2, kPollOut = 0x4, kPollError = 0x8, kPollHangUp = 0x10,
                      kPollInvalid = 0x20, kPollReadHangUp = 0x2000;
 
+class OpenFile;
+
+/// Files that have calls of their own say so.
+enum class FileKind : u8 { Other, Pipe, Event, Epoll, Socket, Signal, Timer, Memory };
+
 /// One open file description. Shared by descriptors; methods may be called from several cores at once.
 class File : public RefCounted {
 public:
@@ -59,6 +64,11 @@ public:
     virtual bool seekable() const { return false; }
     virtual Result<FileStatus> status() const = 0;
     virtual Result<u64> control(Caller&, u32 /*request*/, u64 /*argument*/) { return fail(Errno::NoTty); }
+    /// The fcntl(2) commands that only some kinds of file know (pipe sizes, seals).
+    virtual Result<u64> command(u32 /*command*/, u64 /*argument*/) { return fail(Errno::Inval); }
+    virtual FileKind kind() const { return FileKind::Other; }
+    /// An open file that this file watches (OpenFile::Watcher) is going: it must be off its list on return.
+    virtual void forget(OpenFile&) {}
     /// Kernel-side view of a regular file's content, for the loader. Errno::NoExec if it has none.
     virtual Result<std::span<const std::byte>> content() const { return fail(Errno::NoExec); }
     /// The file's pages, for mmap(2) and the loader. Errno::NoDev if they cannot be mapped.
@@ -73,6 +83,10 @@ public:
 class OpenFile : public RefCounted {
 public:
     OpenFile(Ref<File> file_, u32 flags) : file(std::move(file_)), flags_(flags) {}
+    ~OpenFile() {
+        if (watched_.load(kRelaxed))
+            leave_watchers();
+    }
     Ref<File> file;
     Atomic<u64> position{0};
     u32 flags() const { return flags_.load(kRelaxed); } ///< kOpen*
@@ -81,8 +95,22 @@ public:
     bool readable() const { return (flags() & kOpenAccessMask) != kOpenWriteOnly; }
     bool writable() const { return (flags() & kOpenAccessMask) != kOpenReadOnly; }
 
+    /// For a file that watches open files without keeping them open (epoll): its place in the open file's list. When
+    /// the open file goes, owner->forget() takes it off.
+    struct Watcher {
+        File* owner = nullptr;
+        ListLink<Watcher> link;
+    };
+    void add_watcher(Watcher& watcher);
+    void remove_watcher(Watcher& watcher);
+
 private:
+    void leave_watchers();
+
     Atomic<u32> flags_;
+    Atomic<bool> watched_{false}; // some day it had a watcher
+    Spinlock watchers_lock_{LockRank::File};
+    List<Watcher, &Watcher::link> watchers_ GUARDED_BY(watchers_lock_);
 };
 
 /// Descriptors of a process, shared by its threads.
