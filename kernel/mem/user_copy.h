@@ -38,6 +38,7 @@ Result<StringView> copy_string_from_user(std::span<char> buffer, UserPtr<const c
 /// kernel's own. Moving bytes advances it.
 class IoBuffer {
 public:
+    IoBuffer() = default; ///< of no bytes
     /// User memory; every access is checked.
     IoBuffer(u64 user_address, u64 size) : address_(user_address), size_(size) {}
     /// Kernel memory, which outlives the operation.
@@ -63,7 +64,7 @@ private:
     enum class Memory : u8 { User, Kernel };
     IoBuffer(u64 address, u64 size, Memory memory) : address_(address), size_(size), memory_(memory) {}
 
-    u64 address_, size_;
+    u64 address_ = 0, size_ = 0;
     Memory memory_ = Memory::User;
 };
 

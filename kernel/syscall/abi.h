@@ -32,6 +32,14 @@ struct IoVector {
     u64 base, length;
 }; // [linux/uio.h]
 static_assert(sizeof(IoVector) == 16);
+struct PollFile {
+    i32 descriptor;
+    i16 events, returned;
+}; // [asm-generic/poll.h, struct pollfd]
+static_assert(sizeof(PollFile) == 8);
+struct SelectMask {
+    u64 address, size;
+}; // pselect6's last argument [man 2 select]
 struct UnameText {
     char system[65], node[65], release[65], version[65], machine[65], domain[65];
 }; // [linux/utsname.h]

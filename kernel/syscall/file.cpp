@@ -127,6 +127,7 @@ Result<u64> sys_fcntl(Caller& caller, int descriptor, u32 command, u64 argument)
     constexpr u32 kDuplicateCloseOnExec = 1030;
     constexpr u64 kDescriptorCloseOnExec = 1;
     constexpr u32 kOnlyForOpen = kOpenCreate | kOpenExclusive | kOpenTruncate | kOpenCloseOnExec;
+    constexpr u32 kSettable = kOpenAppend | kOpenNonBlock;
     const auto open = TRY(caller.files->get(descriptor));
     switch (command) {
     case kDuplicate:
@@ -144,9 +145,10 @@ Result<u64> sys_fcntl(Caller& caller, int descriptor, u32 command, u64 argument)
     case kGetFlags:
         return open->flags() & ~kOnlyForOpen;
     case kSetFlags:
-        return 0; // nothing blocks, so that O_NONBLOCK changes nothing; the others are not remembered
+        open->set_flags((open->flags() & ~kSettable) | (static_cast<u32>(argument) & kSettable));
+        return 0;
     default:
-        return fail(Errno::Inval);
+        return open->file->command(command, argument);
     }
 }
 

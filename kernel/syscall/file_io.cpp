@@ -1,6 +1,7 @@
 // Reading and writing: the calls that move data through an open file, or its position.
 #include "cpu/layout.h"
 #include "lib/mutants.h"
+#include "syscall/broken_pipe.h"
 #include "syscall/handlers.h"
 
 namespace tollgate {
@@ -91,7 +92,7 @@ Result<u64> sys_read(Caller& caller, int descriptor, u64 buffer, u64 size) {
 
 Result<u64> sys_write(Caller& caller, int descriptor, u64 buffer, u64 size) {
     const auto open = TRY(writable(caller, descriptor));
-    return write_at_position(*open, TRY(user_buffer(buffer, size)));
+    return with_broken_pipe_signal(caller, *open->file, write_at_position(*open, TRY(user_buffer(buffer, size))));
 }
 
 Result<u64> sys_pread64(Caller& caller, int descriptor, u64 buffer, u64 size, i64 offset) {
@@ -121,7 +122,9 @@ Result<u64> sys_readv(Caller& caller, int descriptor, UserPtr<const IoVector> ve
 
 Result<u64> sys_writev(Caller& caller, int descriptor, UserPtr<const IoVector> vectors, u64 count) {
     const auto open = TRY(writable(caller, descriptor));
-    return for_vectors(vectors, count, [&](IoBuffer buffer) { return write_at_position(*open, buffer); });
+    return with_broken_pipe_signal(caller, *open->file, for_vectors(vectors, count, [&](IoBuffer buffer) {
+                                       return write_at_position(*open, buffer);
+                                   }));
 }
 
 Result<u64> sys_lseek(Caller& caller, int descriptor, i64 offset, u32 origin) {

@@ -2,6 +2,8 @@
 // gets the raw arguments converted to these types and returns a value or an error; dispatch.cpp makes -errno of it.
 #pragma once
 
+#include "fs/epoll_abi.h"
+#include "net/socket_abi.h"
 #include "syscall/abi.h"
 #include "syscall/hooks.h"
 #include "syscall/usage.h"
@@ -35,6 +37,51 @@ Result<u64> sys_dup(Caller&, int descriptor);
 Result<u64> sys_dup2(Caller&, int from, int to);
 Result<u64> sys_dup3(Caller&, int from, int to, u32 flags);
 Result<u64> sys_fcntl(Caller&, int descriptor, u32 command, u64 argument);
+
+// Pipes and event counters
+Result<u64> sys_pipe(Caller&, UserPtr<i32> to);
+Result<u64> sys_pipe2(Caller&, UserPtr<i32> to, u32 flags);
+Result<u64> sys_eventfd(Caller&, u32 count);
+Result<u64> sys_eventfd2(Caller&, u32 count, u32 flags);
+
+// Waiting for several files
+Result<u64> sys_poll(Caller&, UserPtr<PollFile> files, u32 count, i32 milliseconds);
+Result<u64> sys_ppoll(Caller&, UserPtr<PollFile> files, u32 count, UserPtr<Timespec> timeout, UserPtr<const u64> mask,
+                      u64 mask_size);
+Result<u64> sys_select(Caller&, i32 count, UserPtr<u64> reading, UserPtr<u64> writing, UserPtr<u64> exceptional,
+                       UserPtr<Timeval> timeout);
+Result<u64> sys_pselect6(Caller&, i32 count, UserPtr<u64> reading, UserPtr<u64> writing, UserPtr<u64> exceptional,
+                         UserPtr<Timespec> timeout, UserPtr<const SelectMask> mask);
+Result<u64> sys_epoll_create(Caller&, i32 size);
+Result<u64> sys_epoll_create1(Caller&, u32 flags);
+Result<u64> sys_epoll_ctl(Caller&, int instance, int operation, int descriptor, UserPtr<const fs::EpollEvent> event);
+Result<u64> sys_epoll_wait(Caller&, int instance, u64 events, i32 most, i32 milliseconds);
+Result<u64> sys_epoll_pwait(Caller&, int instance, u64 events, i32 most, i32 milliseconds, UserPtr<const u64> mask,
+                            u64 mask_size);
+Result<u64> sys_epoll_pwait2(Caller&, int instance, u64 events, i32 most, UserPtr<const Timespec> timeout,
+                             UserPtr<const u64> mask, u64 mask_size);
+
+// Sockets
+Result<u64> sys_socket(Caller&, i32 family, u32 type, i32 protocol);
+Result<u64> sys_socketpair(Caller&, i32 family, u32 type, i32 protocol, UserPtr<i32> to);
+Result<u64> sys_bind(Caller&, int descriptor, u64 address, i32 size);
+Result<u64> sys_listen(Caller&, int descriptor, i32 backlog);
+Result<u64> sys_accept(Caller&, int descriptor, u64 address, UserPtr<i32> size);
+Result<u64> sys_accept4(Caller&, int descriptor, u64 address, UserPtr<i32> size, u32 flags);
+Result<u64> sys_connect(Caller&, int descriptor, u64 address, i32 size);
+Result<u64> sys_shutdown(Caller&, int descriptor, i32 how);
+Result<u64> sys_getsockname(Caller&, int descriptor, u64 address, UserPtr<i32> size);
+Result<u64> sys_getpeername(Caller&, int descriptor, u64 address, UserPtr<i32> size);
+Result<u64> sys_setsockopt(Caller&, int descriptor, i32 level, i32 name, u64 from, i32 size);
+Result<u64> sys_getsockopt(Caller&, int descriptor, i32 level, i32 name, u64 to, UserPtr<i32> size);
+Result<u64> sys_sendto(Caller&, int descriptor, u64 buffer, u64 size, u32 flags, u64 address, i32 address_size);
+Result<u64> sys_recvfrom(Caller&, int descriptor, u64 buffer, u64 size, u32 flags, u64 address,
+                         UserPtr<i32> address_size);
+Result<u64> sys_sendmsg(Caller&, int descriptor, UserPtr<const net::MessageHeader> from, u32 flags);
+Result<u64> sys_recvmsg(Caller&, int descriptor, UserPtr<net::MessageHeader> to, u32 flags);
+Result<u64> sys_sendmmsg(Caller&, int descriptor, UserPtr<net::MessageOfMany> messages, u32 count, u32 flags);
+Result<u64> sys_recvmmsg(Caller&, int descriptor, UserPtr<net::MessageOfMany> messages, u32 count, u32 flags,
+                         UserPtr<Timespec> timeout);
 
 // Memory
 Result<u64> sys_mmap(Caller&, u64 address, u64 length, u64 protection, u64 flags, int descriptor, u64 offset);

@@ -24,6 +24,14 @@ void OpenFile::remove_watcher(Watcher& watcher) {
     watchers_.remove(watcher);
 }
 
+OpenFile::Watcher* OpenFile::watcher_of(const File& owner) {
+    Guard guard{watchers_lock_};
+    for (Watcher& watcher : watchers_)
+        if (watcher.owner == &owner)
+            return &watcher;
+    return nullptr;
+}
+
 // An owner that is itself going takes its watchers off under our lock before its memory goes, so that the pointer is
 // good while we hold that; then there is nothing to do but to let it finish.
 void OpenFile::leave_watchers() {

@@ -67,6 +67,8 @@ public:
     /// The fcntl(2) commands that only some kinds of file know (pipe sizes, seals).
     virtual Result<u64> command(u32 /*command*/, u64 /*argument*/) { return fail(Errno::Inval); }
     virtual FileKind kind() const { return FileKind::Other; }
+    /// Whether a write that fails with Errno::Pipe also raises SIGPIPE.
+    virtual bool signals_broken_pipe() const { return true; }
     /// An open file that this file watches (OpenFile::Watcher) is going: it must be off its list on return.
     virtual void forget(OpenFile&) {}
     /// Kernel-side view of a regular file's content, for the loader. Errno::NoExec if it has none.
@@ -103,6 +105,8 @@ public:
     };
     void add_watcher(Watcher& watcher);
     void remove_watcher(Watcher& watcher);
+    /// One of those that `owner` has here, or null.
+    Watcher* watcher_of(const File& owner);
 
 private:
     void leave_watchers();
