@@ -2,15 +2,15 @@
 #include "net/socket.h"
 
 #include "fs/anonymous.h"
+#include "net/unix_collect.h"
 
 namespace tollgate::net {
 namespace {
 
 constexpr u32 kModeSocket = 0140000; // S_IFSOCK
 
-/// A file that waits in a socket's queue is in nobody's table, so that no process limit counts it; sockets that wait in
-/// each other's queues are not even found by closing everything. This many may be on their way [man 7 unix,
-/// ETOOMANYREFS].
+/// A file that waits in a socket's queue is in nobody's table, so that no process limit counts it. This many may be on
+/// their way [man 7 unix, ETOOMANYREFS].
 constexpr u32 kMostInFlight = 4096;
 constinit Atomic<u32> files_in_flight{0}; // global: they belong to no process
 
@@ -21,13 +21,19 @@ Result<void> Rights::add(Ref<OpenFile> file) {
         return fail(Errno::Inval);
     if (files_in_flight.fetch_add(1, kRelaxed) >= kMostInFlight) {
         files_in_flight.fetch_sub(1, kRelaxed);
+        collect_unreachable();
         return fail(Errno::TooManyRefs);
     }
+    begin_passage(*file);
     files_[count_++] = std::move(file);
     return {};
 }
 
-Rights::~Rights() { files_in_flight.fetch_sub(count_, kRelaxed); }
+Rights::~Rights() {
+    for (u32 i = 0; i < count_; ++i)
+        end_passage(*files_[i]);
+    files_in_flight.fetch_sub(count_, kRelaxed);
+}
 
 u32 Rights::in_flight() { return files_in_flight.load(kRelaxed); }
 

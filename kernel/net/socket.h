@@ -1,8 +1,8 @@
 // A socket as the socket calls see it. AF_UNIX is the only family so far (net/unix_socket.h).
 #pragma once
 
-#include "net/io_list.h"
 #include "lib/unique_ptr.h"
+#include "net/io_list.h"
 #include "net/socket_abi.h"
 #include "task/process.h"
 

@@ -91,6 +91,17 @@ bool UnixEnd::close() {
     return any;
 }
 
+void UnixEnd::take_messages_with_files(UnixMessages& to) {
+    Guard guard{lock_};
+    for (UnixMessage& message : messages_) {
+        if (!message.rights)
+            continue;
+        messages_.remove(message);
+        to.push_back(message);
+    }
+    message_count_.store(static_cast<u32>(messages_.size()), kRelaxed);
+}
+
 void UnixEnd::set_name(const UnixName& name) {
     Guard guard{lock_};
     name_ = name;

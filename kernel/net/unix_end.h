@@ -2,6 +2,7 @@
 // socket while somebody still refers to it. Ends never refer to each other; sockets do to their peer's end.
 #pragma once
 
+#include "net/unix_collect.h"
 #include "net/unix_message.h"
 #include "sched/mutex.h"
 
@@ -73,6 +74,19 @@ public:
     void set_name(const UnixName& name);
     UnixName name() const;
     bool has_name() const { return named_.load(kAcquire); }
+
+    // --- on its way through a socket, itself; under passing_mutex
+    UnixPassage passage;
+    ListLink<UnixEnd> passing_link;
+    /// Calls f(const OpenFile&) for each file in a message that waits here.
+    template <class F>
+    void for_each_file(F f) {
+        Guard guard{lock_};
+        for (const UnixMessage& message : messages_)
+            for (u32 i = 0; message.rights && i < message.rights->count(); ++i)
+                f(*message.rights->file(i));
+    }
+    void take_messages_with_files(UnixMessages& to);
 
     // --- a listener's
     /// Errno::ConnRefused if it does not listen; Again if its backlog is full.

@@ -2,6 +2,7 @@
 // socket stays reachable and a deleted one is not.
 #include "net/unix_name.h"
 
+#include "fs/permission.h"
 #include "fs/vfs.h"
 #include "lib/memory.h"
 
@@ -38,6 +39,13 @@ namespace {
 constinit Spinlock names_lock{LockRank::File};
 constinit UnixNames::Bindings names[UnixNames::kLists];
 constinit Atomic<u32> next_automatic{0};
+
+/// What bind(2) puts into the file tree. It only names the socket.
+class SocketNode final : public fs::Node {
+public:
+    SocketNode() : Node(fs::kTmpfs, fs::kModeSocket | 0777) {}
+    Result<Ref<File>> open(const Caller*, u32) override { return fail(Errno::Nxio); }
+};
 
 /// The name in a socket address. A path ends at its first NUL, or with the address.
 Result<UnixName> parse(const SocketAddress& address) {
@@ -99,14 +107,19 @@ Ref<UnixEnd> UnixNames::find(const UnixName& name, const fs::Node* node, u32 typ
 
 UnixBinding::~UnixBinding() { UnixNames::remove(*this); }
 
-Result<Owned<UnixBinding>> UnixBinding::make(Caller&, UnixEnd& end, const SocketAddress& address) {
+Result<Owned<UnixBinding>> UnixBinding::make(Caller& caller, UnixEnd& end, const SocketAddress& address) {
     auto binding = TRY(make_owned<UnixBinding>(end));
     if (address.size == sizeof(u16) && address.family() == kFamilyUnix) {
         TRY(add_automatic(*binding, binding->name_));
     } else {
         binding->name_ = TRY(parse(address));
         if (is_path(binding->name_)) {
-            return fail(Errno::NotSup);
+            const Ref<fs::Node> node = TRY(make_ref<SocketNode>());
+            const auto added =
+                fs::add_node(&caller, nullptr, StringView(binding->name_.bytes, binding->name_.size), node);
+            if (!added)
+                return fail(added.error() == Errno::Exist ? Errno::AddrInUse : added.error());
+            binding->node_ = node;
         }
         if (!UnixNames::add(*binding))
             return fail(Errno::AddrInUse);
@@ -120,6 +133,8 @@ Result<Ref<UnixEnd>> UnixBinding::find(Caller& caller, const SocketAddress& addr
     Ref<fs::Node> node;
     if (is_path(name)) {
         node = TRY(fs::lookup(&caller, nullptr, StringView(name.bytes, name.size)));
+        if (!fs::may(&caller, *node, fs::kMayWrite))
+            return fail(Errno::Access);
     }
     auto end = UnixNames::find(name, node.get(), type);
     if (!end)

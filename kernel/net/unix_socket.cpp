@@ -41,6 +41,8 @@ UnixSocket::~UnixSocket() {
             peer_->error.store(static_cast<int>(Errno::ConnReset), kRelaxed);
         peer_->shut_more(kShutAll);
     }
+    // Without us, sockets that are on their way may be out of everybody's reach.
+    collect_unreachable();
 }
 
 Result<void> UnixSocket::bind(Caller& caller, const SocketAddress& address) {

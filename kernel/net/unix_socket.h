@@ -27,6 +27,8 @@ public:
     Result<u32> get_option(int name, u8 (&value)[16]) override;
     Result<void> set_option(int name, const u8 (&value)[16], u32 size) override;
 
+    UnixEnd& end() const { return *end_; }
+
     Result<u64> read(IoBuffer& buffer, u64, u32 flags) override;
     Result<u64> write(IoBuffer& buffer, u64, u32 flags) override;
     u32 ready() override;

@@ -24,6 +24,14 @@ Errno wait_error(Errno error, Deadline deadline) {
     return error == Errno::RestartSys && deadline != kNoDeadline ? Errno::Intr : error;
 }
 
+/// A message with files is queued under the mutex of those who look for such messages.
+bool queue(UnixEnd& to, UnixMessage& message) {
+    if (!message.rights)
+        return to.push(message);
+    MutexGuard guard{passing_mutex};
+    return to.push(message);
+}
+
 struct MessageDestroyer {
     UnixMessage* message;
     ~MessageDestroyer() {
@@ -82,7 +90,7 @@ Result<u64> UnixSocket::send_stream(Sending& what, u32 flags) {
             message.message->rights = std::move(what.rights);
             const u64 cost = message.message->cost();
             end_->outstanding.fetch_add(cost, kRelaxed);
-            if (!peer_->push(*message.message)) {
+            if (!queue(*peer_, *message.message)) {
                 end_->outstanding.fetch_sub(cost, kRelaxed);
                 return fail(Errno::Pipe);
             }
@@ -121,7 +129,7 @@ Result<u64> UnixSocket::send_packet(Caller* caller, Sending& what, u32 flags) {
     message.message->rights = std::move(what.rights);
     const u64 cost = message.message->cost();
     end_->outstanding.fetch_add(cost, kRelaxed);
-    if (!to->push(*message.message)) {
+    if (!queue(*to, *message.message)) {
         end_->outstanding.fetch_sub(cost, kRelaxed);
         return fail(type_ == kTypeDatagram && to->is_closed() ? Errno::ConnRefused : Errno::Pipe);
     }
@@ -140,6 +148,7 @@ void UnixSocket::describe(const UnixMessage& message, Receiving& what) const {
 /// Gives the receiver what the message carries: the files themselves, or, to one who peeks, the same files once more.
 Result<void> UnixSocket::hand_over(UnixMessage& message, Receiving& what) const {
     if (!(what.flags & kMessagePeek)) {
+        MutexGuard guard{passing_mutex};
         what.rights = std::move(message.rights);
         return {};
     }

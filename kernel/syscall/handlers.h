@@ -44,6 +44,12 @@ Result<u64> sys_pipe2(Caller&, UserPtr<i32> to, u32 flags);
 Result<u64> sys_eventfd(Caller&, u32 count);
 Result<u64> sys_eventfd2(Caller&, u32 count, u32 flags);
 
+// From file to file
+Result<u64> sys_sendfile(Caller&, int out, int in, UserPtr<i64> offset, u64 count);
+Result<u64> sys_splice(Caller&, int in, u64 in_offset, int out);
+Result<u64> sys_tee(Caller&, int in, int out);
+Result<u64> sys_vmsplice(Caller&, int descriptor);
+
 // Waiting for several files
 Result<u64> sys_poll(Caller&, UserPtr<PollFile> files, u32 count, i32 milliseconds);
 Result<u64> sys_ppoll(Caller&, UserPtr<PollFile> files, u32 count, UserPtr<Timespec> timeout, UserPtr<const u64> mask,

@@ -36,7 +36,7 @@ Result<u64> wait_for_files(Deadline deadline, Look look) {
 }
 
 Result<u64> poll_files(Caller& caller, UserPtr<PollFile> files, u64 count, Deadline deadline) {
-    if (count > FileTable::kSize)
+    if (count > caller.process->limits[Limit::OpenFiles])
         return fail(Errno::Inval);
     Room<PollFile, kFewFiles> room;
     const auto list = TRY(room.get(count));
@@ -67,7 +67,7 @@ Result<u64> poll_files(Caller& caller, UserPtr<PollFile> files, u64 count, Deadl
 }
 
 /// The bits of one set of select(2), in words, as user code has them.
-constexpr u64 kWordBits = 64;
+constexpr u64 kWordBits = 64, kMostBits = 65536;
 
 struct SelectSets {
     std::span<u64> asked[3], found[3]; // reading, writing, exceptional
@@ -103,7 +103,7 @@ Result<u64> select_files(Caller& caller, i32 count, const UserPtr<u64> (&user_se
     if (count < 0)
         return fail(Errno::Inval);
     // Bits beyond what can be open are not looked at, as in Linux.
-    const u64 bits = static_cast<u64>(count) < FileTable::kSize ? static_cast<u64>(count) : u64{FileTable::kSize};
+    const u64 bits = static_cast<u64>(count) < kMostBits ? static_cast<u64>(count) : kMostBits;
     const u64 words = (bits + kWordBits - 1) / kWordBits;
     Room<u64, 6 * 4> room;
     const auto all = TRY(room.get(6 * words));
