@@ -19,10 +19,11 @@ constinit Atomic<u32> files_in_flight{0}; // global: they belong to no process
 Result<void> Rights::add(Ref<OpenFile> file) {
     if (count_ == kMost)
         return fail(Errno::Inval);
-    if (files_in_flight.fetch_add(1, kRelaxed) >= kMostInFlight) {
+    for (bool collected = false; files_in_flight.fetch_add(1, kRelaxed) >= kMostInFlight; collected = true) {
         files_in_flight.fetch_sub(1, kRelaxed);
+        if (collected)
+            return fail(Errno::TooManyRefs);
         collect_unreachable();
-        return fail(Errno::TooManyRefs);
     }
     begin_passage(*file);
     files_[count_++] = std::move(file);

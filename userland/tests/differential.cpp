@@ -106,11 +106,38 @@ void unmap_result(long result) {
         Native::call(SYS_munmap, result, kPage);
 }
 
+void close_pair(long result) {
+    int pair[2];
+    std::memcpy(pair, setting.buffer, sizeof pair);
+    for (const int descriptor : pair)
+        if (result == 0)
+            Native::call(SYS_close, descriptor);
+}
+
 const Call kCalls[] = {
     {"null", api::kSysNull, {}},
     {"copy64", api::kSysCopy64, {kBuffer}},
     {"copy64 of a hole", api::kSysCopy64, {kHole}},
     {"copy64 of the kernel", api::kSysCopy64, {kKernel}},
+    {"pipe", SYS_pipe, {kBuffer}, Compare::All, Page::Allowed, close_pair},
+    {"pipe to a hole", SYS_pipe, {kHole}},
+    {"pipe2 with wrong flags", SYS_pipe2, {kBuffer, 1}},
+    {"eventfd2", SYS_eventfd2, {3, 0}, Compare::All, Page::Allowed, close_result},
+    {"epoll_create1", SYS_epoll_create1, {0}, Compare::All, Page::Allowed, close_result},
+    {"epoll_ctl of no instance", SYS_epoll_ctl, {kNull, 1, kNull, kBuffer}},
+    {"socket", SYS_socket, {1, 1, 0}, Compare::All, Page::Allowed, close_result},
+    {"socket of a family that is none", SYS_socket, {45, 1, 0}},
+    {"socketpair", SYS_socketpair, {1, 1, 0, kBuffer}, Compare::All, Page::Allowed, close_pair},
+    {"sendto, no socket", SYS_sendto, {kNull, kBuffer, 8}},
+    {"recvfrom, no socket", SYS_recvfrom, {kNull, kBuffer, 8}},
+    {"sendfile", SYS_sendfile, {kNull, kFile, 0, 20}},
+    {"sendfile from a device", SYS_sendfile, {kNull, kNull, 0, 20}},
+    {"poll", SYS_poll, {0, 0, 0}, Compare::All, Page::Refused},
+    {"ppoll", SYS_ppoll, {0, 0, kHole}, Compare::All, Page::Refused},
+    {"select", SYS_select, {kMinusOne}, Compare::All, Page::Refused},
+    {"pselect6", SYS_pselect6, {kMinusOne}, Compare::All, Page::Refused},
+    {"epoll_wait", SYS_epoll_wait, {kNull, kBuffer, 1, 0}, Compare::All, Page::Refused},
+    {"epoll_pwait", SYS_epoll_pwait, {kNull, kBuffer, 1, 0}, Compare::All, Page::Refused},
     {"getpid", SYS_getpid, {}},
     {"getppid", SYS_getppid, {}},
     {"gettid", SYS_gettid, {}},
