@@ -141,13 +141,8 @@ void Epoll::remove_item(Item& item) {
         unnest(item);
     else
         item.queue->unwatch(item);
-    {
-        Guard guard{ready_lock_};
-        if (item.ready_link.linked()) {
-            ready_.remove(item);
-            ready_count_.store(static_cast<u32>(ready_.size()), kRelaxed);
-        }
-    }
+    if (item.ready_link.linked())
+        unlist(item);
     *place_of(*item.open, item.descriptor) = item.next;
     --item_count_;
     item.open->remove_watcher(item);
@@ -173,7 +168,7 @@ void Epoll::enlist(Item& item) {
     if (item.ready_link.linked())
         return;
     ready_.push_back(item);
-    ready_count_.store(static_cast<u32>(ready_.size()), kRelaxed);
+    ready_count_.store(static_cast<u32>(ready_.size()), kRelease);
 }
 
 void Epoll::make_ready(Item& item) {
@@ -185,38 +180,70 @@ void Epoll::make_ready(Item& item) {
     }
 }
 
-Epoll::Item* Epoll::next_ready() {
+void Epoll::unlist(Item& item) {
     Guard guard{ready_lock_};
-    Item* const item = ready_.pop_front();
+    ready_.remove(item);
     ready_count_.store(static_cast<u32>(ready_.size()), kRelaxed);
-    return item;
 }
 
-// An item is off the list while we look at it, so that a notice that comes meanwhile puts it there again and nothing is
-// lost. Each item is looked at once a call.
+void Epoll::move_to_end(Item& item) {
+    Guard guard{ready_lock_};
+    ready_.remove(item);
+    ready_.push_back(item);
+}
+
+/// The first item of the ready list, or null. Only the holder of the mutex takes items off, and others only add behind
+/// it, so that it needs no lock.
+Epoll::Item* Epoll::first_ready() {
+    // Acquire pairs with the release in enlist(): a count that is not zero comes after the list's first pointer.
+    return ready_count_.load(kAcquire) == 0 ? nullptr : front_unlocked();
+}
+
+/// What an item has to report, which decides whether it stays listed. A notice finds a listed item and does nothing, so
+/// one that is taken off is looked at afterwards, never only before.
+u32 Epoll::take_state(Item& item) {
+    const u32 events = item.events.load(kRelaxed);
+    if (events & (kEpollOneShot | kEpollEdge)) {
+        unlist(item);
+        const u32 state = state_of(item);
+        if (state != 0 && (events & kEpollOneShot))
+            item.events.store(events & kFlags, kRelaxed);
+        return state;
+    }
+    // Level-triggered: it may still be ready at the next look, and stays, behind the others.
+    if (const u32 state = state_of(item)) {
+        if (ready_count_.load(kRelaxed) > 1)
+            move_to_end(item);
+        return state;
+    }
+    unlist(item);
+    const u32 state = state_of(item);
+    if (state != 0)
+        enlist(item);
+    return state;
+}
+
+// Each item is looked at once a call.
 Result<u64> Epoll::collect(IoBuffer& events, u64 most) {
     u64 found = 0;
     MutexGuard guard{mutex_};
     for (u32 left = ready_count_.load(kRelaxed); left > 0 && found < most; --left) {
-        Item* const item = next_ready();
+        Item* const item = first_ready();
         if (!item)
             break;
-        const u32 state = state_of(*item);
+        const u32 armed = item->events.load(kRelaxed);
+        const u32 state = take_state(*item);
         if (state == 0)
             continue;
         const EpollEvent event{state, item->data};
         if (const auto put = events.put(&event, sizeof event); !put) {
+            item->events.store(armed, kRelaxed);
             enlist(*item);
             if (found > 0)
                 break;
             return fail(put.error());
         }
         ++found;
-        const u32 wanted = item->events.load(kRelaxed);
-        if (wanted & kEpollOneShot)
-            item->events.store(wanted & kFlags, kRelaxed);
-        else if (!(wanted & kEpollEdge))
-            enlist(*item); // level-triggered: it may still be ready at the next look
     }
     return found;
 }
@@ -245,14 +272,12 @@ Result<u64> Epoll::wait(IoBuffer events, u64 most, Deadline deadline) {
 /// For poll(2) and for an instance that watches this one.
 u32 Epoll::ready() {
     MutexGuard guard{mutex_};
-    for (u32 left = ready_count_.load(kRelaxed); left > 0; --left) {
-        Item* const item = next_ready();
-        if (!item)
-            break;
-        if (state_of(*item) != 0) {
-            enlist(*item);
+    while (Item* const item = first_ready()) {
+        if (state_of(*item) != 0)
             return kPollIn;
-        }
+        unlist(*item);
+        if (state_of(*item) != 0)
+            enlist(*item);
     }
     return 0;
 }

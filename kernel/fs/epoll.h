@@ -44,7 +44,11 @@ private:
     /// Puts an item on the ready list and tells who waits. May be called under the queue of what it watches.
     void make_ready(Item& item);
     void enlist(Item& item);
-    Item* next_ready();
+    void unlist(Item& item) REQUIRES(mutex_);
+    void move_to_end(Item& item) REQUIRES(mutex_);
+    Item* first_ready() REQUIRES(mutex_);
+    Item* front_unlocked() NO_THREAD_SAFETY_ANALYSIS { return ready_.front(); }
+    u32 take_state(Item& item) REQUIRES(mutex_);
     Result<u64> collect(IoBuffer& events, u64 most);
 
     // Nesting: an item whose file is an epoll instance. All of it is under one lock for all instances.
