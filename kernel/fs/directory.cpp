@@ -92,6 +92,13 @@ Entry* TreeAccess::find(Directory& directory, StringView name, u32 hash) {
     return nullptr;
 }
 
+Node* TreeAccess::find_device(Directory& directory, u64 number) {
+    for (Entry& entry : directory.entries_)
+        if (entry.node->type() == kModeCharacter && entry.node->special_device() == number)
+            return entry.node.get();
+    return nullptr;
+}
+
 Result<Entry*> TreeAccess::make(StringView name, Ref<Node> node) {
     void* const memory = ::operator new (sizeof(Entry) + name.size(), std::nothrow_t{});
     if (!memory)

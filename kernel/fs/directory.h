@@ -6,6 +6,7 @@
 // list_entry(): names that the table does not have are asked of it, without any lock held.
 #pragma once
 
+#include "fs/file_locks.h"
 #include "fs/node.h"
 #include "lib/fixed_string.h"
 #include "lib/list.h"
@@ -41,6 +42,7 @@ public:
     u64 size() const override;
     u64 pages() const override { return 0; }
     Directory* as_directory() override { return this; }
+    FileLocks* locks() override { return &locks_; }
     Growth growth() const { return growth_; }
 
     /// The entry called `name` in the table, or null.
@@ -88,6 +90,7 @@ private:
     List<Entry, &Entry::link> entries_ GUARDED_BY(tree_lock);
     Ref<Directory> parent_ GUARDED_BY(tree_lock); // null for the root
     Entry* made_entry_ = nullptr;                 // its name, if it was generated
+    FileLocks locks_;
 };
 
 /// Hash of a name, made while a path is cut into names.
@@ -114,6 +117,8 @@ struct TreeAccess {
     }
     static bool removed(const Directory& directory) REQUIRES(tree_lock) { return directory.removed_; }
     static bool empty(const Directory& directory) REQUIRES(tree_lock) { return directory.entry_count_ == 0; }
+    /// A device of that number in this directory, or null.
+    static Node* find_device(Directory& directory, u64 number) REQUIRES(tree_lock);
     static Entry* own_entry(const Node& node) REQUIRES(tree_lock) { return node.entry_; }
     /// An entry that is in no directory yet; NoMem.
     static Result<Entry*> make(StringView name, Ref<Node> node);

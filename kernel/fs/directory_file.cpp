@@ -53,9 +53,15 @@ public:
     bool seekable() const override { return true; }
     Result<FileStatus> status() const override { return directory_->status(); }
     Node* node() const override { return directory_.get(); }
+    void descriptor_closed(const void* table) override { directory_->locks()->release(table); }
+    void description_closed(const void* description) override { directory_->locks()->release(description); }
     Result<u64> read_directory(const Caller* caller, IoBuffer& buffer, u64& position) override;
 
 private:
+    bool removed() EXCLUDES(tree_lock) {
+        Guard guard{tree_lock};
+        return TreeAccess::removed(*directory_);
+    }
     /// Whether all entries of the table from `position` on have been added.
     bool add_table_entries(Records& records, u64& position) EXCLUDES(tree_lock);
     /// Whether the end has been reached.
@@ -116,6 +122,8 @@ Result<bool> DirectoryFile::add_generated(const Caller* caller, Records& records
 
 Result<u64> DirectoryFile::read_directory(const Caller* caller, IoBuffer& buffer, u64& position) {
     u64 done = 0, at = position;
+    if (removed())
+        return fail(Errno::NoEnt);
     for (;;) {
         Records records(buffer.size());
         bool end = at < kGenerated ? add_table_entries(records, at) : true;

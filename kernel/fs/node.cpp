@@ -26,15 +26,14 @@ Node::Node(const FileSystem& file_system, u32 mode, u64 inode)
     change_time_.store(now, kRelaxed);
 }
 
-FileStatus Node::status() const {
-    FileStatus status{};
+void Node::fill(FileStatus& status) const {
     status.device = file_system_->device;
     status.inode = inode_;
-    const u32 links = links_.load(kRelaxed);
-    status.links = links;
+    status.links = links();
     status.mode = mode();
     status.user = user();
     status.group = group();
+    status.pad = 0;
     status.special_device = special_device();
     status.size = static_cast<i64>(size());
     status.block_size = 4096;
@@ -46,7 +45,8 @@ FileStatus Node::status() const {
     status.modify_nanoseconds = modify % kSecond;
     status.change_time = change / kSecond;
     status.change_nanoseconds = change % kSecond;
-    return status;
+    for (i64& word : status.unused)
+        word = 0;
 }
 
 void Node::set_permissions(u32 permissions) {
@@ -71,11 +71,11 @@ void Node::stamp(Stamp which) {
         change_time_.store(now, kRelaxed);
 }
 
-void Node::accessed() {
-    const u64 access = access_time();
+void Node::renew_access() {
+    const u64 newest = modify_time() > change_time() ? modify_time() : change_time();
     const u64 now = clock_realtime_ns();
-    if (access <= modify_time() || access <= change_time() || now - access > kDay)
-        access_time_.store(now, kRelaxed);
+    access_time_.store(now > newest ? now : newest + 1, kRelaxed); // or the next read would come here again
+    access_renewal_.store(clock_ns_to_tsc(clock_monotonic_ns() + kDay), kRelaxed);
 }
 
 void Node::set_times(u64 access, u64 modify) {

@@ -3,6 +3,7 @@
 // reference leads to it.
 #pragma once
 
+#include "cpu/x86.h"
 #include "fs/path.h"
 #include "sync/spinlock.h"
 #include "task/file.h"
@@ -11,6 +12,8 @@ namespace tollgate::fs {
 
 class Directory;
 class Link;
+class RegularNode;
+class FileLocks;
 struct Entry;
 
 /// What the nodes of one file system have in common.
@@ -38,8 +41,13 @@ public:
     /// A new open file. `flags` are kOpen*; creation, exclusiveness, truncation and permissions have been dealt with.
     /// `caller` is null for the kernel itself. May block (a FIFO); no lock is held.
     virtual Result<Ref<File>> open(const Caller* caller, u32 flags) = 0;
-    /// Everything that stat(2) says; made from the attributes, size(), blocks() and special_device().
-    virtual FileStatus status() const;
+    /// Everything that stat(2) says; made from the attributes, size(), pages() and special_device().
+    virtual void fill(FileStatus& status) const;
+    FileStatus status() const {
+        FileStatus status;
+        fill(status);
+        return status;
+    }
     virtual u64 size() const { return 0; }
     /// Pages in use, for st_blocks.
     virtual u64 pages() const { return (size() + 4095) / 4096; }
@@ -50,6 +58,10 @@ public:
     /// This node, if it is a directory or a symbolic link.
     virtual Directory* as_directory() { return nullptr; }
     virtual Link* as_link() { return nullptr; }
+    /// This node, if its content is pages in memory (fs/tmpfs.h).
+    virtual RegularNode* as_regular() { return nullptr; }
+    /// Where its advisory locks are kept; null if it can have none.
+    virtual FileLocks* locks() { return nullptr; }
 
     u64 inode() const { return inode_; }
     const FileSystem& file_system() const { return *file_system_; }
@@ -64,8 +76,13 @@ public:
     void set_owner(u32 user, u32 group);
     /// Sets times to now, in ns since 1970.
     void stamp(Stamp which);
-    /// A read: moves the access time as relatime does [man 8 mount].
-    void accessed();
+    /// A read: moves the access time as relatime does [man 8 mount]. Most reads only look whether they have to.
+    void accessed() {
+        const u64 access = access_time();
+        if (access <= modify_time() || access <= change_time() || x86::rdtsc() >= access_renewal_.load(kRelaxed))
+            [[unlikely]]
+            renew_access();
+    }
     void set_times(u64 access, u64 modify);
     u64 access_time() const { return access_time_.load(kRelaxed); }
     u64 modify_time() const { return modify_time_.load(kRelaxed); }
@@ -79,12 +96,14 @@ protected:
 private:
     friend class Directory;
     friend struct TreeAccess;
+    void renew_access();
     const FileSystem* const file_system_;
     const u64 inode_;
     Atomic<u32> mode_, user_{0}, group_{0};
     Atomic<u32> links_{0}; // names that lead here; changed under the tree's lock
     Atomic<u64> access_time_, modify_time_, change_time_;
-    Entry* entry_ = nullptr; // one of its names, for paths (getcwd, /proc); guarded by the tree's lock
+    Atomic<u64> access_renewal_{~u64{0}}; // TSC at which the access time gets too old
+    Entry* entry_ = nullptr;              // one of its names, for paths (getcwd, /proc); guarded by the tree's lock
 };
 
 /// The text of a symbolic link; outlives the link while a path walk is in it.

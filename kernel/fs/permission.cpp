@@ -6,46 +6,46 @@
 namespace tollgate::fs {
 namespace {
 
-struct Identity {
-    u32 user, group;
-};
-
-Identity effective(const Caller&) { return {0, 0}; }
-Identity real(const Caller&) { return {0, 0}; }
-bool in_group(const Caller&, Identity who, u32 group) { return who.group == group; }
-
-bool allowed(const Caller& caller, Identity who, const Node& node, u32 wanted) {
+/// The right-most three bits that apply to who asks.
+u32 granted(const Node& node, u32 user, bool in_group) {
     const u32 mode = node.mode();
-    if (who.user == 0) {
-        const bool anybody_executes = mode & 0111;
-        return !(wanted & kMayExecute) || anybody_executes || (mode & kModeTypeMask) == kModeDirectory;
-    }
-    u32 granted = mode & 7;
-    if (who.user == node.user())
-        granted = mode >> 6 & 7;
-    else if (in_group(caller, who, node.group()))
-        granted = mode >> 3 & 7;
-    return (granted & wanted) == wanted;
+    if (user == node.user())
+        return mode >> 6 & 7;
+    return (in_group ? mode >> 3 : mode) & 7;
 }
+
+bool allowed_to_root(const Node& node, u32 wanted) {
+    return !(wanted & kMayExecute) || (node.mode() & 0111) || node.type() == kModeDirectory;
+}
+
+u32 file_user(const Caller& caller) { return caller.process->credentials.user.file.load(kRelaxed); }
 
 } // namespace
 
-bool is_root(const Caller* caller) { return !caller || effective(*caller).user == 0; }
+bool is_root(const Caller* caller) { return !caller || file_user(*caller) == 0; }
 
 bool may(const Caller* caller, const Node& node, u32 wanted) {
-    return !caller || allowed(*caller, effective(*caller), node, wanted);
+    if (is_root(caller))
+        return allowed_to_root(node, wanted);
+    const bool in_group = caller->process->credentials.in_group(node.group());
+    return (granted(node, file_user(*caller), in_group) & wanted) == wanted;
 }
 
 bool may_really(const Caller& caller, const Node& node, u32 wanted) {
-    return allowed(caller, real(caller), node, wanted);
+    const Credentials& credentials = caller.process->credentials;
+    const u32 user = credentials.user.real.load(kRelaxed);
+    if (user == 0)
+        return allowed_to_root(node, wanted);
+    const bool in_group = credentials.group.real.load(kRelaxed) == node.group() || credentials.in_group(node.group());
+    return (granted(node, user, in_group) & wanted) == wanted;
 }
 
-bool owns(const Caller* caller, const Node& node) { return is_root(caller) || effective(*caller).user == node.user(); }
+bool owns(const Caller* caller, const Node& node) { return is_root(caller) || file_user(*caller) == node.user(); }
 
 void give_to_caller(const Caller& caller, const Node& directory, Node& node) {
-    const Identity who = effective(caller);
     const bool inherits = directory.mode() & kModeSetGroup;
-    node.set_owner(who.user, inherits ? directory.group() : who.group);
+    const u32 group = caller.process->credentials.group.file.load(kRelaxed);
+    node.set_owner(file_user(caller), inherits ? directory.group() : group);
     if (inherits && node.type() == kModeDirectory)
         node.set_permissions(node.mode() | kModeSetGroup);
 }

@@ -79,9 +79,11 @@ class UnnamedFile final : public Node {
 public:
     explicit UnnamedFile(Ref<File> file) : Node(kUnnamed, 0600), file_(std::move(file)) {}
     Result<Ref<File>> open(const Caller*, u32) override { return file_; }
-    FileStatus status() const override {
-        const auto status = file_->status();
-        return status ? *status : Node::status();
+    void fill(FileStatus& status) const override {
+        if (const auto own = file_->status())
+            status = *own;
+        else
+            Node::fill(status);
     }
 
 private:

@@ -1,67 +1,56 @@
-// Regular files in memory: tmpfs. A file's bytes are one block; the block of a file from the boot archive is the
-// archive's own memory, until the first write makes a copy.
+// Regular files in memory: tmpfs, and the files of memfd_create(2) and O_TMPFILE, which have no name.
 #pragma once
 
 #include "fs/directory.h"
-#include "lib/byte_reader.h"
+#include "fs/file_locks.h"
+#include "fs/file_pages.h"
+#include "sched/long_lock.h"
 
 namespace tollgate::fs {
 
-/// The bytes of a file, up to its capacity. A frozen block is never written again, so that spans into it stay as they
-/// are: the archive's, and what the program loader reads.
-class Block : public RefCounted {
-public:
-    /// A heap block; NoMem. Its bytes are undefined.
-    static Result<Ref<Block>> allocate(u64 capacity);
-    /// Frozen, around memory that somebody else keeps.
-    static Result<Ref<Block>> around(Bytes bytes);
-    ~Block();
-
-    const std::byte* data() const { return data_; }
-    std::byte* writable() const { return owned_; }
-    u64 capacity() const { return capacity_; }
-
-    bool frozen = false; ///< guarded by the file's lock
-
-private:
-    template <class T, class... Args>
-    friend Result<Ref<T>> tollgate::make_ref(Args&&...);
-    Block(const std::byte* data, std::byte* owned, u64 capacity) : data_(data), owned_(owned), capacity_(capacity) {}
-
-    const std::byte* const data_;
-    std::byte* const owned_;
-    const u64 capacity_;
-};
+// [linux/fcntl.h] what file sealing forbids for good
+inline constexpr u32 kSealSeal = 1, kSealShrink = 2, kSealGrow = 4, kSealWrite = 8, kSealFutureWrite = 16;
 
 class RegularNode final : public Node {
 public:
     /// The largest file; EFBIG beyond.
-    static constexpr u64 kMaxSize = u64{64} << 20;
-    /// Offset that stands for the end of the file.
-    static constexpr u64 kAppend = ~u64{0};
+    static constexpr u64 kMaxSize = u64{1} << 46;
 
-    explicit RegularNode(u32 permissions) : Node(kTmpfs, kModeRegular | permissions) {}
+    explicit RegularNode(u32 permissions, const FileSystem& file_system = kTmpfs)
+        : Node(file_system, kModeRegular | permissions) {}
+    ~RegularNode() override;
 
-    /// Gives a new file its content, before it is in the tree.
+    /// Gives a new file its content, before it is in the tree. The bytes must stay.
     Result<void> set_archive_content(Bytes bytes);
 
     Result<Ref<File>> open(const Caller*, u32 flags) override;
     u64 size() const override;
-
-    Result<u64> read(IoBuffer& buffer, u64 offset);
-    Result<u64> write(IoBuffer& buffer, u64 offset);
+    u64 pages() const override;
     Result<void> truncate(u64 size) override;
-    /// The block with everything in it, frozen, and the file's size; null if it is empty.
-    Ref<Block> freeze(u64& size);
+    RegularNode* as_regular() override { return this; }
+    FileLocks* locks() override { return &locks_; }
+
+    Result<u64> read(IoBuffer& to, u64 offset);
+    /// Appends at the end instead if `append`: one step for all writers. Moves `offset` to where it has written.
+    Result<u64> write(IoBuffer& from, u64& offset, bool append);
+    /// fallocate(2).
+    Result<void> allocate(u32 mode, u64 offset, u64 length);
+    /// The content, made if the file has none yet. Errno::NoMem.
+    Result<FilePages*> content();
+    /// The content, or null.
+    FilePages* content_now() const { return content_.load(kAcquire); }
+
+    u32 seals() const { return seals_.load(kRelaxed); }
+    /// Errors: Perm (sealed against more seals).
+    Result<void> add_seals(u32 seals);
+    /// For memfd_create(2) with MFD_ALLOW_SEALING; every other file is sealed against seals.
+    void allow_seals() { seals_.store(0, kRelaxed); }
 
 private:
-    Result<void> store(const std::byte* bytes, u64 size, u64 offset);
-    Result<void> make_room(u64 needed);
-
-    mutable Spinlock lock_{LockRank::File};
-    Ref<Block> block_ GUARDED_BY(lock_); // null: no bytes
-    u64 size_ GUARDED_BY(lock_) = 0;
-    u64 version_ GUARDED_BY(lock_) = 0; // counts changes of bytes or size
+    Atomic<FilePages*> content_{nullptr}; // set once; one reference is the node's
+    LongLock write_lock_;                 // writers and truncation, one at a time
+    Atomic<u32> seals_{kSealSeal};
+    FileLocks locks_;
 };
 
 } // namespace tollgate::fs

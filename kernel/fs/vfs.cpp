@@ -71,10 +71,66 @@ Result<Ref<OpenFile>> open_node(const Caller* caller, Node& node, u32 flags) {
     return make_ref<OpenFile>(std::move(file), (flags & ~kOnlyForOpening) | kOpenLargeFile);
 }
 
+namespace {
+
+/// O_PATH: a place in the tree, and nothing that can be done with its content.
+class PathFile final : public File {
+public:
+    explicit PathFile(Ref<Node> node) : node_(std::move(node)) {}
+    Result<u64> read(IoBuffer&, u64, u32) override { return fail(Errno::BadF); }
+    Result<u64> write(IoBuffer&, u64, u32) override { return fail(Errno::BadF); }
+    Result<u64> control(Caller&, u32, u64) override { return fail(Errno::BadF); }
+    Result<void> truncate(u64) override { return fail(Errno::BadF); }
+    Result<u64> read_directory(const Caller*, IoBuffer&, u64&) override { return fail(Errno::BadF); }
+    Result<Ref<MemoryObject>> memory() override { return fail(Errno::BadF); }
+    Result<FileStatus> status() const override { return node_->status(); }
+    Node* node() const override { return node_.get(); }
+
+private:
+    const Ref<Node> node_;
+};
+
+Result<Ref<OpenFile>> open_path(const WalkRequest& request, u32 flags) {
+    Walked walked;
+    TRY(walk(request, walked));
+    if ((flags & kOpenDirectory) && walked.node->type() != kModeDirectory)
+        return fail(Errno::NotDir);
+    Ref<File> file = TRY(make_ref<PathFile>(std::move(walked.node)));
+    return make_ref<OpenFile>(std::move(file), flags & (kOpenPath | kOpenDirectory | kOpenNoFollow));
+}
+
+/// O_TMPFILE: a file without a name in the file system of a directory.
+Result<Ref<OpenFile>> open_temporary(const WalkRequest& request, u32 flags, u32 mode) {
+    if ((flags & kOpenAccessMask) == kOpenReadOnly)
+        return fail(Errno::Inval);
+    Walked walked;
+    TRY(walk(request, walked));
+    Directory* const directory = walked.node->as_directory();
+    if (!directory)
+        return fail(Errno::NotDir);
+    if (directory->growth() == Growth::Fixed)
+        return fail(Errno::NotSup);
+    if (!may(request.caller, *directory, kMayWrite | kMayExecute))
+        return fail(Errno::Access);
+    const Ref<Node> node = TRY(make_regular_file(mode & kModePermissions));
+    if (request.caller) {
+        node->set_permissions(node->mode() & ~request.caller->fs->umask.load(kRelaxed));
+        give_to_caller(*request.caller, *directory, *node);
+    }
+    Ref<File> file = TRY(node->open(request.caller, flags));
+    return make_ref<OpenFile>(std::move(file), (flags & ~kOnlyForOpening) | kOpenLargeFile);
+}
+
+} // namespace
+
 Result<Ref<OpenFile>> open(const Caller* caller, Node* start, StringView path, u32 flags, u32 mode, u32 resolve) {
     const bool keep_link = flags & (flags & kOpenCreate ? kOpenNoFollow | kOpenExclusive : kOpenNoFollow);
     WalkRequest request{.caller = caller, .start = start, .path = path, .resolve = resolve};
     request.last_link = keep_link ? LastLink::Keep : LastLink::Follow;
+    if (flags & kOpenPath)
+        return open_path(request, flags);
+    if ((flags & kOpenTemporary) == kOpenTemporary)
+        return open_temporary(request, flags, mode);
     if (flags & kOpenCreate) {
         if (flags & kOpenDirectory)
             return fail(Errno::Inval);

@@ -41,6 +41,8 @@ Result<void> rename(const Caller* caller, Node* from_start, StringView from, Nod
 /// kernel.
 using DeviceOpener = Result<Ref<File>> (*)(const Caller* caller, u32 flags);
 Result<void> add_device(StringView name, DeviceOpener open_device, u32 major = 10, u32 minor = 0);
+/// The node of /dev with that number, or null.
+Ref<Node> find_device(u32 major, u32 minor);
 /// fstat(2) of a character device without a node at hand.
 FileStatus device_status(u32 major, u32 minor);
 
@@ -57,7 +59,7 @@ Result<void> add_devices(Directory& dev);
 /// /proc with its directories of processes, and then its other files and /sys, once both are in the tree.
 Result<Ref<Directory>> make_proc_directory();
 Result<void> add_proc_files(Directory& proc, StringView command_line);
-/// A new, empty regular file without a name; `name` is for show (memfd_create(2)).
+/// A new, empty regular file without a name.
 Result<Ref<Node>> make_regular_file(u32 permissions);
 
 } // namespace tollgate::fs

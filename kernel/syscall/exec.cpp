@@ -55,7 +55,8 @@ bool write_program_path(const Caller* caller, File& file, Sink& to) {
 
 Result<u64> sys_execve(Caller& caller, UserPtr<const char> path, UserPtr<const u64> arguments,
                        UserPtr<const u64> environment) {
-    const auto text = TRY(PathArgument::read(path));
+    PathArgument text;
+    TRY(text.read(path));
     Ref<File> file = TRY(open_program(&caller, text.view()));
     const auto strings = TRY(read_strings(caller, arguments, environment));
     TRY(task::exec(caller, std::move(file), text.view(), *strings));
@@ -66,7 +67,8 @@ Result<u64> sys_execveat(Caller& caller, int directory, UserPtr<const char> path
                          UserPtr<const u64> environment, u32 flags) {
     if (flags & ~(kAtEmptyPath | kAtKeepLink))
         return fail(Errno::Inval);
-    const auto text = TRY(PathArgument::read(path));
+    PathArgument text;
+    TRY(text.read(path));
     Ref<File> file;
     if (text.view().empty() && (flags & kAtEmptyPath)) {
         file = TRY(executable(*TRY(caller.files->get(directory))));

@@ -5,6 +5,7 @@
 #include "fs/epoll_abi.h"
 #include "net/socket_abi.h"
 #include "syscall/abi.h"
+#include "syscall/file_abi.h"
 #include "syscall/hooks.h"
 #include "syscall/usage.h"
 #include "task/process.h"
@@ -37,6 +38,81 @@ Result<u64> sys_dup(Caller&, int descriptor);
 Result<u64> sys_dup2(Caller&, int from, int to);
 Result<u64> sys_dup3(Caller&, int from, int to, u32 flags);
 Result<u64> sys_fcntl(Caller&, int descriptor, u32 command, u64 argument);
+Result<u64> sys_creat(Caller&, UserPtr<const char> path, u32 mode);
+Result<u64> sys_openat2(Caller&, int directory, UserPtr<const char> path, UserPtr<const OpenHow> how, u64 size);
+Result<u64> sys_statx(Caller&, int directory, UserPtr<const char> path, u32 flags, u32 mask,
+                      UserPtr<ExtendedStatus> to);
+Result<u64> sys_faccessat2(Caller&, int directory, UserPtr<const char> path, u32 mode, u32 flags);
+Result<u64> sys_preadv(Caller&, int descriptor, UserPtr<const IoVector> vectors, u64 count, i64 offset);
+Result<u64> sys_pwritev(Caller&, int descriptor, UserPtr<const IoVector> vectors, u64 count, i64 offset);
+Result<u64> sys_preadv2(Caller&, int descriptor, UserPtr<const IoVector> vectors, u64 count, i64 offset,
+                        u64 offset_high, u32 flags);
+Result<u64> sys_pwritev2(Caller&, int descriptor, UserPtr<const IoVector> vectors, u64 count, i64 offset,
+                         u64 offset_high, u32 flags);
+Result<u64> sys_copy_file_range(Caller&, int from, UserPtr<i64> from_offset, int to, UserPtr<i64> to_offset, u64 size,
+                                u32 flags);
+Result<u64> sys_close_range(Caller&, u32 first, u32 last, u32 flags);
+Result<u64> sys_flock(Caller&, int descriptor, u32 operation);
+Result<u64> sys_chdir(Caller&, UserPtr<const char> path);
+Result<u64> sys_fchdir(Caller&, int descriptor);
+Result<u64> sys_chroot(Caller&, UserPtr<const char> path);
+Result<u64> sys_umask(Caller&, u32 mask);
+Result<u64> sys_mkdir(Caller&, UserPtr<const char> path, u32 mode);
+Result<u64> sys_mkdirat(Caller&, int directory, UserPtr<const char> path, u32 mode);
+Result<u64> sys_mknod(Caller&, UserPtr<const char> path, u32 mode, u32 device);
+Result<u64> sys_mknodat(Caller&, int directory, UserPtr<const char> path, u32 mode, u32 device);
+Result<u64> sys_symlink(Caller&, UserPtr<const char> target, UserPtr<const char> path);
+Result<u64> sys_symlinkat(Caller&, UserPtr<const char> target, int directory, UserPtr<const char> path);
+Result<u64> sys_link(Caller&, UserPtr<const char> from, UserPtr<const char> to);
+Result<u64> sys_linkat(Caller&, int from_directory, UserPtr<const char> from, int to_directory, UserPtr<const char> to,
+                       u32 flags);
+Result<u64> sys_unlink(Caller&, UserPtr<const char> path);
+Result<u64> sys_rmdir(Caller&, UserPtr<const char> path);
+Result<u64> sys_unlinkat(Caller&, int directory, UserPtr<const char> path, u32 flags);
+Result<u64> sys_rename(Caller&, UserPtr<const char> from, UserPtr<const char> to);
+Result<u64> sys_renameat(Caller&, int from_directory, UserPtr<const char> from, int to_directory,
+                         UserPtr<const char> to);
+Result<u64> sys_renameat2(Caller&, int from_directory, UserPtr<const char> from, int to_directory,
+                          UserPtr<const char> to, u32 flags);
+Result<u64> sys_mount(Caller&, u64 source, UserPtr<const char> target, UserPtr<const char> type, u64 flags, u64 data);
+Result<u64> sys_umount2(Caller&, UserPtr<const char> target, int flags);
+Result<u64> sys_pivot_root(Caller&, UserPtr<const char> root, UserPtr<const char> old);
+Result<u64> sys_chmod(Caller&, UserPtr<const char> path, u32 mode);
+Result<u64> sys_fchmod(Caller&, int descriptor, u32 mode);
+Result<u64> sys_fchmodat(Caller&, int directory, UserPtr<const char> path, u32 mode);
+Result<u64> sys_chown(Caller&, UserPtr<const char> path, u32 user, u32 group);
+Result<u64> sys_lchown(Caller&, UserPtr<const char> path, u32 user, u32 group);
+Result<u64> sys_fchown(Caller&, int descriptor, u32 user, u32 group);
+Result<u64> sys_fchownat(Caller&, int directory, UserPtr<const char> path, u32 user, u32 group, u32 flags);
+Result<u64> sys_utime(Caller&, UserPtr<const char> path, UserPtr<const i64> times);
+Result<u64> sys_utimes(Caller&, UserPtr<const char> path, UserPtr<const Timeval> times);
+Result<u64> sys_futimesat(Caller&, int directory, UserPtr<const char> path, UserPtr<const Timeval> times);
+Result<u64> sys_utimensat(Caller&, int directory, UserPtr<const char> path, UserPtr<const Timespec> times, u32 flags);
+Result<u64> sys_truncate(Caller&, UserPtr<const char> path, i64 size);
+Result<u64> sys_ftruncate(Caller&, int descriptor, i64 size);
+Result<u64> sys_fallocate(Caller&, int descriptor, u32 mode, i64 offset, i64 length);
+Result<u64> sys_statfs(Caller&, UserPtr<const char> path, UserPtr<FileSystemStatus> to);
+Result<u64> sys_fstatfs(Caller&, int descriptor, UserPtr<FileSystemStatus> to);
+Result<u64> sys_fsync(Caller&, int descriptor);
+Result<u64> sys_fdatasync(Caller&, int descriptor);
+Result<u64> sys_sync(Caller&);
+Result<u64> sys_syncfs(Caller&, int descriptor);
+Result<u64> sys_sync_file_range(Caller&, int descriptor, i64 offset, i64 length, u32 flags);
+Result<u64> sys_fadvise64(Caller&, int descriptor, i64 offset, i64 length, int advice);
+Result<u64> sys_readahead(Caller&, int descriptor, i64 offset, u64 count);
+// No file system of ours has extended attributes.
+inline Result<u64> sys_setxattr(Caller&) { return fail(Errno::NotSup); }
+inline Result<u64> sys_lsetxattr(Caller&) { return fail(Errno::NotSup); }
+inline Result<u64> sys_fsetxattr(Caller&) { return fail(Errno::NotSup); }
+inline Result<u64> sys_getxattr(Caller&) { return fail(Errno::NotSup); }
+inline Result<u64> sys_lgetxattr(Caller&) { return fail(Errno::NotSup); }
+inline Result<u64> sys_fgetxattr(Caller&) { return fail(Errno::NotSup); }
+inline Result<u64> sys_listxattr(Caller&) { return fail(Errno::NotSup); }
+inline Result<u64> sys_llistxattr(Caller&) { return fail(Errno::NotSup); }
+inline Result<u64> sys_flistxattr(Caller&) { return fail(Errno::NotSup); }
+inline Result<u64> sys_removexattr(Caller&) { return fail(Errno::NotSup); }
+inline Result<u64> sys_lremovexattr(Caller&) { return fail(Errno::NotSup); }
+inline Result<u64> sys_fremovexattr(Caller&) { return fail(Errno::NotSup); }
 
 // Pipes and event counters
 Result<u64> sys_pipe(Caller&, UserPtr<i32> to);

@@ -21,6 +21,9 @@ Result<void> set_limit(const Caller& caller, Process& process, u32 which, Resour
         if (space)
             space->set_limits(process.limits[Limit::AddressSpace], process.limits[Limit::Data]);
     }
+    if (which == static_cast<u32>(Limit::OpenFiles))
+        if (const Ref<FileTable> files = process.files())
+            files->set_limit(wanted.current);
     return {};
 }
 

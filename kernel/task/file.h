@@ -4,10 +4,9 @@
 #include "lib/ref.h"
 #include "mem/memory_object.h"
 #include "mem/user_copy.h"
+#include "sched/long_lock.h"
 #include "sched/wait_queue.h"
 #include "sync/spinlock.h"
-
-#include <array>
 
 namespace tollgate {
 
@@ -77,6 +76,9 @@ public:
     virtual Result<Ref<MemoryObject>> memory() { return fail(Errno::NoDev); }
     /// Directory entries for getdents64; moves the position on. Errno::NotDir.
     virtual Result<u64> read_directory(const Caller*, IoBuffer&, u64& /*position*/) { return fail(Errno::NotDir); }
+    /// A descriptor of this table, or the last one of this open file, has been closed: its locks go. Only compared.
+    virtual void descriptor_closed(const void* /*table*/) {}
+    virtual void description_closed(const void* /*open_file*/) {}
     /// Its place in the file tree, for openat() and its kind; null for files without a name.
     virtual fs::Node* node() const { return nullptr; }
 };
@@ -84,13 +86,16 @@ public:
 /// An open file with its position and flags: what dup() shares.
 class OpenFile : public RefCounted {
 public:
-    OpenFile(Ref<File> file_, u32 flags) : file(std::move(file_)), flags_(flags) {}
+    OpenFile(Ref<File> file_, u32 flags) : file(std::move(file_)), seekable(file->seekable()), flags_(flags) {}
     ~OpenFile() {
         if (watched_.load(kRelaxed))
             leave_watchers();
+        file->description_closed(this);
     }
-    Ref<File> file;
+    const Ref<File> file;
+    const bool seekable; ///< of the file
     Atomic<u64> position{0};
+    LongLock position_lock; ///< held while a read or write uses and moves the position of a seekable file
     u32 flags() const { return flags_.load(kRelaxed); } ///< kOpen*
     /// For F_SETFL; the access mode must stay.
     void set_flags(u32 flags) { flags_.store(flags, kRelaxed); }
@@ -117,32 +122,98 @@ private:
     List<Watcher, &Watcher::link> watchers_ GUARDED_BY(watchers_lock_);
 };
 
-/// Descriptors of a process, shared by its threads.
+/// An open file for the length of a call. Not counted if nobody else could close it meanwhile.
+class BorrowedFile {
+public:
+    BorrowedFile(OpenFile& file, bool counted) : file_(&file), counted_(counted) {}
+    BorrowedFile(BorrowedFile&& other) : file_(std::exchange(other.file_, nullptr)), counted_(other.counted_) {}
+    BorrowedFile& operator=(BorrowedFile&&) = delete;
+    ~BorrowedFile() {
+        if (file_ && counted_) [[unlikely]]
+            Ref<OpenFile>::adopt(file_).reset();
+    }
+    OpenFile* operator->() const { return file_; }
+    OpenFile& operator*() const { return *file_; }
+    /// A reference to keep.
+    Ref<OpenFile> share() const { return Ref<OpenFile>(*file_); }
+
+private:
+    OpenFile* file_;
+    const bool counted_;
+};
+
+/// Descriptors of a process, shared by its threads. The table grows as far as the process's limit lets it.
 class FileTable : public RefCounted {
 public:
-    static constexpr unsigned kSize = 256;
-    /// Errno::BadF.
+    static constexpr unsigned kMaxSize = 1u << 16;
+    FileTable() = default;
+    ~FileTable();
+
+    /// For a call of one of the table's users. Errno::BadF.
+    Result<BorrowedFile> borrow(int descriptor) {
+        if (shared_.load(kRelaxed)) [[unlikely]]
+            return borrow_counted(descriptor);
+        OpenFile* const file = file_at(descriptor);
+        if (!file) [[unlikely]]
+            return fail(Errno::BadF);
+        return BorrowedFile(*file, false);
+    }
+    /// The same without a Result around it, for the shortest calls: null if it must be counted, or is not open.
+    OpenFile* borrow_alone(int descriptor) const { return shared_.load(kRelaxed) ? nullptr : file_at(descriptor); }
+    /// Errno::BadF. For anybody, from any CPU.
     Result<Ref<OpenFile>> get(int descriptor);
-    /// The lowest free descriptor from `first` on. Errno::MFile.
+    /// The lowest free descriptor from `first` on. Errors: MFile; Inval if `first` is over the limit.
     Result<int> add(Ref<OpenFile> file, bool close_on_exec, int first = 0);
     Result<void> close(int descriptor);
-    /// dup2(2): closes `to` if open.
+    /// dup2(2): closes `to` if open. Errno::BadF.
     Result<int> duplicate_to(int from, int to, bool close_on_exec);
     /// fcntl(2) F_GETFD and F_SETFD. Errno::BadF.
     Result<bool> closes_on_exec(int descriptor);
     Result<void> set_close_on_exec(int descriptor, bool close_on_exec);
     void close_on_exec();
+    /// close_range(2), both ends included: closes, or marks for exec.
+    void close_range(unsigned first, unsigned last, bool only_mark);
     /// A copy with the same descriptors, for fork-like calls.
     Result<Ref<FileTable>> clone();
+    /// The first open descriptor from `first` on, for /proc/PID/fd; -1 if there is none.
+    int next_open(int first);
+
+    /// One more thread, or syscall page, acts on this table: from the second on, files must be counted while in use.
+    /// Called by a user that is alone, or for one that does not act yet.
+    void add_user() {
+        if (users_.exchange(1, kRelaxed) != 0)
+            shared_.store(true, kRelaxed);
+    }
+    /// RLIMIT_NOFILE.
+    void set_limit(u64 limit) { limit_.store(limit < kMaxSize ? static_cast<u32>(limit) : kMaxSize, kRelaxed); }
 
 private:
     struct Slot {
-        Ref<OpenFile> file;
+        OpenFile* file = nullptr; // one count
         bool close_on_exec = false;
     };
-    void fill(const std::array<Slot, kSize>& slots);
-    Spinlock lock_{LockRank::FileTable};
-    std::array<Slot, kSize> slots_ GUARDED_BY(lock_);
+    static constexpr u32 kSmallest = 64, kDefaultLimit = 1024;
+
+    /// Called by the only user, or under the lock. The index cannot be speculated over the end [threats S11].
+    OpenFile* file_at(int descriptor) const NO_THREAD_SAFETY_ANALYSIS {
+        u64 index = static_cast<u32>(descriptor), mask;
+        asm("cmpq %2, %0\n\tsbbq %1, %1\n\tandq %1, %0" : "+r"(index), "=&r"(mask) : "r"(u64{capacity_}) : "cc");
+        return mask == 0 ? nullptr : slots_[index].file;
+    }
+    Slot* slot_locked(int descriptor) REQUIRES(lock_);
+    Result<BorrowedFile> borrow_counted(int descriptor);
+    Result<void> grow(u32 needed);
+    OpenFile* take_locked(u32 index) REQUIRES(lock_);
+    void dropped(OpenFile* file);
+    u32 next_used_locked(u32 from) const REQUIRES(lock_);
+
+    Atomic<bool> shared_{false}; // more than one user, ever
+    Atomic<u32> users_{0}, limit_{kDefaultLimit};
+    mutable Spinlock lock_{LockRank::FileTable};
+    u32 capacity_ GUARDED_BY(lock_) = 0; // a multiple of 64
+    Slot* slots_ GUARDED_BY(lock_) = nullptr;
+    u64* used_ GUARDED_BY(lock_) = nullptr; // one bit a slot
+    u32 lowest_free_ GUARDED_BY(lock_) = 0; // none is free below
 };
 
 } // namespace tollgate

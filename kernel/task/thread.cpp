@@ -54,6 +54,7 @@ Result<Ref<UserThread>> make_thread(Ref<Process> process, const TrapFrame& frame
     const Ref<AddressSpace> space = process->space();
     const Ref<FileTable> files = process->files();
     made->caller = {process.get(), &thread, space.get(), files.get(), id, made.get()};
+    files->add_user();
     made->caller.fs = process->fs().get(); // which the process keeps until it ends
     made->process = std::move(process);
     thread.caller = &made->caller;

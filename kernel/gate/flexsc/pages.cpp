@@ -57,6 +57,7 @@ Result<Ref<Pages>> Pages::create(Caller& caller, unsigned count, api::FlexscPoli
     pages->owner_ = Ref<UserThread>(*caller.owner);
     pages->space_ = caller.process->space();
     pages->files_ = caller.process->files();
+    pages->files_->add_user();
     pages->address_ = TRY(caller.space->map_pinned(std::span<const Frame>(pages->frames_, count), Access::ReadWrite));
     return pages;
 }
