@@ -177,7 +177,7 @@ namespace {
 
 /// Whether a call takes the short way: a file without a position, which nobody else can close, and a sound buffer.
 bool is_simple(const OpenFile* open, u64 buffer, u64 size) {
-    return open && !open->seekable && size < kMaxTransfer && buffer <= kUserTop - kMaxTransfer;
+    return open && !open->seekable && size < kMaxTransfer && buffer <= kUserTop - size;
 }
 
 } // namespace
