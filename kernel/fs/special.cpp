@@ -4,20 +4,6 @@
 #include "fs/vfs.h"
 
 namespace tollgate::fs {
-namespace {
-
-constinit FifoOpener fifo_opener = nullptr; // global: one pipe layer, above or beside this one; set once at boot
-
-} // namespace
-
-void set_fifo_opener(FifoOpener opener) { fifo_opener = opener; }
-
-Result<Ref<File>> FifoNode::open(const Caller* caller, u32 flags) {
-    if (!fifo_opener)
-        return fail(Errno::Nxio);
-    return fifo_opener(*this, caller, flags);
-}
-
 u64 NumberedDevice::special_device() const { return device_number(major_, minor_); }
 
 Ref<Node> find_device(u32 major, u32 minor) {

@@ -2,39 +2,19 @@
 #pragma once
 
 #include "fs/node.h"
+#include "fs/pipe.h"
 
 namespace tollgate::fs {
 
-/// A named pipe. Its pipe is made by who opens it first and lives as long as the node.
+/// A named pipe. Its pipe is there while somebody has it open.
 class FifoNode final : public Node {
 public:
     explicit FifoNode(u32 permissions) : Node(kTmpfs, kModeFifo | permissions) {}
-    Result<Ref<File>> open(const Caller* caller, u32 flags) override;
-
-    /// What the pipe layer keeps with the node.
-    struct State : RefCounted {
-        virtual ~State() = default;
-    };
-    Ref<State> state() {
-        Guard guard{lock_};
-        return state_;
-    }
-    /// Keeps `state` unless there is one already; what there is then.
-    Ref<State> state_or(Ref<State> state) {
-        Guard guard{lock_};
-        if (!state_)
-            state_ = state;
-        return state_;
-    }
+    Result<Ref<File>> open(const Caller*, u32 flags) override { return point_.open(*this, flags); }
 
 private:
-    Spinlock lock_{LockRank::File};
-    Ref<State> state_ GUARDED_BY(lock_);
+    FifoPoint point_;
 };
-
-/// How the pipe layer opens a FIFO; it sets this at boot.
-using FifoOpener = Result<Ref<File>> (*)(FifoNode& node, const Caller* caller, u32 flags);
-void set_fifo_opener(FifoOpener opener);
 
 /// The name of a socket that nobody listens at (mknod(2)); bind(2) makes nodes of its own.
 class DeadSocketNode final : public Node {
