@@ -9,6 +9,7 @@
 #include "cpu/smp.h"
 #include "cpu/trap_frame.h"
 #include "lib/boot_protocol.h"
+#include "lib/errno.h"
 #include "syscall/dispatch.h"
 
 #define DEFINE(name, value) asm volatile("\n#define " #name " %c0 //@" ::"i"(static_cast<long>(value)))
@@ -36,6 +37,13 @@ void emit_offsets() {
     DEFINE(FRAME_RCX, offsetof(TrapFrame, rcx));
     DEFINE(FRAME_ARGS, offsetof(TrapFrame, args));
     DEFINE(FRAME_RAX, offsetof(TrapFrame, rax));
+    DEFINE(FRAME_ERROR, offsetof(TrapFrame, error));
+    DEFINE(LINUX_NUMBERS, kLinuxNumbers);
+    DEFINE(OWN_NUMBER_FIRST, api::kSysOwnFirst);
+    DEFINE(OWN_NUMBERS, kOwnNumbers);
+    DEFINE(TABLE_SIZE, kLinuxNumbers + kOwnNumbers);
+    DEFINE(ERROR_NO_SYSTEM_CALL, Errno::NoSys);
+    DEFINE(WORK_FULL_RETURN, kWorkFullReturn);
     DEFINE(FRAME_VECTOR, offsetof(TrapFrame, vector));
     DEFINE(FRAME_RIP, offsetof(TrapFrame, rip));
     DEFINE(FRAME_CS, offsetof(TrapFrame, cs));

@@ -119,7 +119,8 @@ void connect_layers() {
                      .space_created = fastcall::prepare_space,
                      .map_vdso = vdso::map_into,
                      .process_exiting = flexsc::process_exiting,
-                     .wake_futex = futex_wake_one});
+                     .wake_futex = futex_wake_one,
+                     .release_robust_list = futex_release_robust_list});
     syscall_set_hooks({.flexsc_register = flexsc::register_pages,
                        .flexsc_wait = flexsc::wait,
                        .fastcall_unmap = [](Caller& caller, u64 address, u64 length) {

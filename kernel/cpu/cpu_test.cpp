@@ -150,6 +150,35 @@ TEST(Clock, ConversionIsMonotonicAndSaturates) {
     EXPECT_TRUE(wall >= early && wall - late < u64{5'000'000'000} * 1'000'000'000); // before the year 2128
 }
 
+// The rounding of the multiplier is all that can drift: after 100 years it must not have come to a microsecond.
+TEST(Clock, NoDriftInAHundredYears) {
+    constexpr u64 kYears = u64{100} * 365 * 86400;
+    for (const u64 hz : {u64{5'000'000}, u64{1'000'000'000}, u64{2'109'123'457}, u64{5'000'000'000}}) {
+        u64 multiplier, rest;
+        asm("divq %4" : "=a"(multiplier), "=d"(rest) : "0"(u64{0}), "1"(u64{1} << kClockShift), "rm"(hz));
+        for (const u64 seconds : {u64{0}, u64{1}, u64{86400}, kYears}) {
+            const ClockReading time = clock_ticks_to_time(seconds * hz, multiplier);
+            const i64 drift =
+                (time.seconds - static_cast<i64>(seconds)) * 1'000'000'000 + static_cast<i64>(time.nanoseconds);
+            EXPECT_TRUE(drift <= 0 && drift > -1000);
+            EXPECT_LT(time.nanoseconds, 1'000'000'000u);
+        }
+    }
+    EXPECT_TRUE(clock_ticks_to_ns(clock_ns_to_ticks(kYears * 1'000'000'000)) >= kYears * 1'000'000'000 - 10);
+}
+
+TEST(Clock, SettingTheWallClock) {
+    const ClockReading before = clock_read(kClockRealtime);
+    const bool interrupts = x86::irq_save();
+    clock_set_realtime(before.seconds + 1000, 999'999'999);
+    x86::irq_restore(interrupts);
+    const ClockReading after = clock_read(kClockRealtime);
+    EXPECT_GE(after.seconds, before.seconds + 1000);
+    (void)x86::irq_save();
+    clock_set_realtime(before.seconds, before.nanoseconds);
+    x86::irq_restore(interrupts);
+}
+
 TEST(Clock, DelayWaits) {
     const u64 before = clock_monotonic_ns();
     clock_delay_us(200);

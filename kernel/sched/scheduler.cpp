@@ -18,12 +18,6 @@
 #include "sched/timer.h"
 
 namespace tollgate {
-namespace {
-
-constexpr u64 kSliceNs = 10'000'000;
-
-} // namespace
-
 extern "C" void switch_context(u64* save_rsp, u64 new_rsp);
 extern "C" void sched_finish_switch() { Scheduler::finish_switch(); }
 
@@ -226,7 +220,7 @@ void Scheduler::on_reschedule() {
 
 Result<void> Scheduler::initialise_cpu() {
     Cpu& cpu = this_cpu();
-    slice_ticks = clock_ns_to_ticks(kSliceNs);
+    slice_ticks = clock_ns_to_ticks(sched::kSliceNs);
     timers::set_program_hook(arm_timer);
     Ref<Thread> idle = TRY(Thread::create("idle", idle_loop, nullptr));
     idle->cpu_.store(cpu.number, kRelaxed);

@@ -47,6 +47,9 @@ void interrupt(Thread& thread);
 Result<void> set_affinity(Thread& thread, u64 cpus);
 u64 affinity(const Thread& thread);
 
+/// How long a thread runs while others wait for its core.
+inline constexpr u64 kSliceNs = 10'000'000;
+
 /// How long it has run, in TSC ticks, and how many timer interrupts have met it in user code and in the kernel.
 struct CpuTime {
     u64 ticks;

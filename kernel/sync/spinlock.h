@@ -25,6 +25,7 @@ enum class LockRank : u8 {
     KernelSpace,
     Futex,
     Terminal,
+    Clock,
     WaitQueue,
     EpollNest,  ///< who watches an epoll instance
     EpollReady, ///< what is ready in one
@@ -47,6 +48,7 @@ public:
 private:
     friend class Guard;
     friend class Unguard;
+    friend class PairGuard;
     // Inline: every wake and every switch takes some.
     void acquire() NO_THREAD_SAFETY_ANALYSIS {
         u32 held_ranks;
@@ -82,6 +84,31 @@ public:
 
 private:
     Spinlock& lock_;
+    bool interrupts_;
+};
+
+/// Holds two locks of one rank, or one lock named twice: the one at the lower address is taken first.
+class PairGuard {
+public:
+    PairGuard(Spinlock& a, Spinlock& b) NO_THREAD_SAFETY_ANALYSIS : first_(&a < &b ? a : b),
+                                                                    second_(&a < &b ? b : a),
+                                                                    interrupts_(x86::irq_save()) {
+        first_.acquire();
+        if (&first_ != &second_ && second_.held_.exchange(1, kAcquire) != 0) // in address order: no rank to check
+            second_.spin();
+    }
+    ~PairGuard() NO_THREAD_SAFETY_ANALYSIS {
+        if (&first_ != &second_)
+            second_.held_.store(0, kRelease);
+        first_.release();
+        x86::irq_restore(interrupts_);
+    }
+    PairGuard(const PairGuard&) = delete;
+    PairGuard& operator=(const PairGuard&) = delete;
+
+private:
+    Spinlock& first_;
+    Spinlock& second_;
     bool interrupts_;
 };
 

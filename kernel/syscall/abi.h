@@ -28,6 +28,14 @@ struct SignalEvent {
     u8 pad[44];
 }; // [asm-generic/siginfo.h, struct sigevent]
 static_assert(sizeof(SignalEvent) == 64);
+struct SchedulingAttributes { // [linux/sched/types.h, struct sched_attr], its first version
+    u32 size, policy;
+    u64 flags;
+    i32 nice;
+    u32 priority;
+    u64 runtime, deadline, period;
+};
+static_assert(sizeof(SchedulingAttributes) == 48);
 struct IoVector {
     u64 base, length;
 }; // [linux/uio.h]

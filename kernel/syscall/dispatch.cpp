@@ -78,11 +78,39 @@ enum {
 };
 #undef SYSCALL
 
-/// One bit a number that has been logged; the last is for all numbers beyond the table.
-constinit Atomic<u64> logged[(kLinuxNumbers + kOwnNumbers) / 64 + 1] = {};
+extern "C" i64 native_unknown(Caller&, const u64*);
+extern "C" i64 native_whole_call(Caller&, const u64*);
+
+/// Calls that read or replace the caller's registers: sigreturn, clone and fork in all forms, exec, and the test
+/// instrument.
+constexpr bool needs_whole_frame(u64 number) {
+    constexpr u64 kNumbers[] = {15, 56, 57, 58, 59, 322, 435, 4100};
+    for (const u64 whole : kNumbers)
+        if (number == whole)
+            return true;
+    return false;
+}
+
+consteval NativeTable make_native_table() {
+    NativeTable table{};
+    for (SyscallEntry& entry : table.entries)
+        entry = native_unknown;
+    constexpr SyscallTable traps = make_table<Route::Trap>();
+#define SYSCALL(number, name, routes)                                                                                  \
+    table.entries[index_of(number)] = needs_whole_frame(number) ? native_whole_call : traps.entries[index_of(number)];
+#include "syscall/table.def"
+#undef SYSCALL
+    return table;
+}
 
 } // namespace
 
+/// One bit a number that has been logged; the last is for all numbers beyond the table. native_unknown reads it.
+extern "C" {
+constinit Atomic<u64> syscall_logged[(kLinuxNumbers + kOwnNumbers) / 64 + 1] = {};
+}
+
+constexpr NativeTable native_table = make_native_table();
 constexpr SyscallTable trap_table = make_table<Route::Trap>();
 constexpr SyscallTable page_table = make_table<Route::Page>();
 
@@ -93,7 +121,7 @@ i64 syscall_unknown(u64 number) {
     else if (number - api::kSysOwnFirst < kOwnNumbers)
         index = kLinuxNumbers + number - api::kSysOwnFirst;
     const u64 bit = u64{1} << index % 64;
-    if (!(logged[index / 64].fetch_or(bit, kRelaxed) & bit))
+    if (!(syscall_logged[index / 64].fetch_or(bit, kRelaxed) & bit))
         log("system call {:#x} is not implemented: ENOSYS", number);
     return -static_cast<i64>(Errno::NoSys);
 }

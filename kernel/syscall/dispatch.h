@@ -25,10 +25,17 @@ struct SyscallTable {
 };
 
 /// What SYSCALL and int 0x80 may call, and what a syscall page may.
-extern const SyscallTable trap_table, page_table;
+extern "C" const SyscallTable trap_table, page_table;
+
+/// What native/entry.S calls, by the same index: trap_table's handlers, with assembly in front of those that need the
+/// whole TrapFrame, and in place of those that do not exist; for numbers beyond the table, one entry more.
+struct NativeTable {
+    SyscallEntry entries[kLinuxNumbers + kOwnNumbers + 1];
+};
+extern "C" const NativeTable native_table;
 
 /// -ENOSYS, and one log line the first time each number is seen.
-i64 syscall_unknown(u64 number);
+extern "C" i64 syscall_unknown(u64 number);
 
 /// The table's answer for any number at all. The index is clamped without a branch, so that a mispredicted bound check
 /// cannot load a pointer from beyond the table (Spectre v1) [threats S10, S11].

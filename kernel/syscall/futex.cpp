@@ -1,84 +1,45 @@
-// Futexes: threads that wait at an address of an address space. A hash of lists, each with a lock.
-//
-// No wake is lost, since a waiter first puts itself on the list and then reads the word: whoever changes the word
-// before that read is seen by it, and whoever changes it after finds the waiter on the list. A wake that arrives
-// although the word has changed counts as the waiter's own, which futex(2) allows. The list's lock is never held while
-// user memory is read.
+// futex(2): what the operations mean. The queues are futex_queue.cpp's.
 #include "syscall/futex.h"
 
-#include "lib/atomic.h"
+#include "cpu/user_copy.h"
+#include "syscall/futex_queue.h"
 #include "syscall/handlers.h"
 #include "syscall/time.h"
 
 namespace tollgate {
 namespace {
 
-struct FutexWaiter {
-    FutexWaiter(const AddressSpace& space_, u64 address_, u32 bits_) : space(&space_), address(address_), bits(bits_) {}
-    const AddressSpace* const space;
-    const u64 address;
-    const u32 bits;
-    Atomic<bool> woken{false}; // set under the bucket's lock; the waiter's condition reads it under the queue's
-    WaitQueue queue;           // of this one thread
-    ListLink<FutexWaiter> link;
+// [linux/futex.h]
+enum Command : u32 {
+    kWait = 0,
+    kWake = 1,
+    kRequeue = 3,
+    kCompareRequeue = 4,
+    kWakeOperation = 5,
+    kWaitBits = 9,
+    kWakeBits = 10,
 };
+constexpr u32 kPrivate = 128, kRealtime = 256;
+constexpr u32 kAllBits = ~0u;
 
-struct Bucket {
-    Spinlock lock{LockRank::Futex};
-    List<FutexWaiter, &FutexWaiter::link> waiters GUARDED_BY(lock);
-};
-constinit Bucket buckets[64]; // global: a futex has no object of its own; the key names its space
-
-Bucket& bucket_for(const AddressSpace& space, u64 address) {
-    const u64 hash = ((address >> 2) ^ (reinterpret_cast<u64>(&space) >> 6)) * 0x9e3779b97f4a7c15;
-    return buckets[hash >> 58];
+Result<void> check_word(u64 address) {
+    if (address % sizeof(u32) != 0) [[unlikely]]
+        return fail(Errno::Inval);
+    if (address >= kUserTop) [[unlikely]]
+        return fail(Errno::Fault);
+    return {};
 }
 
-unsigned wake(const AddressSpace& space, u64 address, unsigned most, u32 bits) {
-    Bucket& bucket = bucket_for(space, address);
-    unsigned count = 0;
-    Guard guard{bucket.lock};
-    for (FutexWaiter& waiter : bucket.waiters) {
-        if (count == most)
-            break;
-        if (waiter.space != &space || waiter.address != address || !(waiter.bits & bits))
-            continue;
-        bucket.waiters.remove(waiter);
-        // The waiter's memory lasts: before it leaves it takes the lock that we hold.
-        // Relaxed, here and below: the two locks order it.
-        waiter.woken.store(true, kRelaxed);
-        waiter.queue.wake_all();
-        ++count;
+/// Private memory has the same key whether or not the program says FUTEX_PRIVATE_FLAG, which spares the look-up alone.
+futex::Word word_at(Caller& caller, u64 address, u32 operation) {
+    if (!(operation & kPrivate)) {
+        SharedKey shared = caller.space->shared_key(address);
+        if (shared.object) {
+            const futex::Key key{shared.object.get(), shared.offset};
+            return {key, std::move(shared.object)};
+        }
     }
-    return count;
-}
-
-/// Takes a waiter off its list; false if it has been woken already.
-bool withdraw(Bucket& bucket, FutexWaiter& waiter) {
-    Guard guard{bucket.lock};
-    if (waiter.woken.load(kRelaxed))
-        return false;
-    bucket.waiters.remove(waiter);
-    return true;
-}
-
-Result<u64> wait(const AddressSpace& space, u64 address, u32 expected, u32 bits, Deadline deadline) {
-    FutexWaiter waiter(space, address, bits);
-    Bucket& bucket = bucket_for(space, address);
-    {
-        Guard guard{bucket.lock};
-        bucket.waiters.push_back(waiter);
-    }
-    const auto value = copy_from_user(UserPtr<const u32>(address));
-    if (!value || *value != expected) {
-        if (!withdraw(bucket, waiter) && value)
-            return 0;
-        return fail(value ? Errno::Again : value.error());
-    }
-    const auto waited = waiter.queue.wait_while([&] { return !waiter.woken.load(kRelaxed); }, deadline);
-    if (!withdraw(bucket, waiter) || waited)
-        return 0;
-    return fail(waited.error());
+    return {futex::private_key(*caller.space, address)};
 }
 
 /// The deadline of a wait: none, from now (FUTEX_WAIT), or at a time of a clock (FUTEX_WAIT_BITSET).
@@ -89,36 +50,144 @@ Result<Deadline> deadline_of(UserPtr<const Timespec> timeout, bool absolute, boo
     return absolute ? deadline_at(ns, wall_clock) : deadline_after(ns);
 }
 
+[[gnu::noinline]] Result<u64> wait(Caller& caller, u64 address, u32 operation, u32 value,
+                                   UserPtr<const Timespec> timeout, u32 bits) {
+    const bool absolute = (operation & ~(kPrivate | kRealtime)) == kWaitBits;
+    if (bits == 0)
+        return fail(Errno::Inval);
+    const Deadline deadline = TRY(deadline_of(timeout, absolute, operation & kRealtime));
+    const futex::Word word = word_at(caller, address, operation);
+    const auto waited = futex::wait(word.key, address, value, bits, deadline);
+    // One with a timeout is not restarted after a handler, since time has passed [man 7 signal].
+    if (!waited && waited.error() == Errno::RestartSys && !timeout.is_null())
+        return fail(Errno::RestartNoHandler);
+    return waited;
+}
+
+[[gnu::noinline]] Result<u64> requeue(Caller& caller, u64 from, u64 to, u32 operation, i32 most_woken, i32 most_moved,
+                                      const u32* expected) {
+    if (most_woken < 0 || most_moved < 0)
+        return fail(Errno::Inval);
+    TRY(check_word(to));
+    if (expected != nullptr) {
+        // Not under the queue's lock: a waiter that came after a change in between is moved too, and is woken by
+        // whoever wakes the other word.
+        u32 value;
+        if (user_load32(reinterpret_cast<const u32*>(from), &value) != 0)
+            return fail(Errno::Fault);
+        if (value != *expected)
+            return fail(Errno::Again);
+    }
+    const futex::Word source = word_at(caller, from, operation), target = word_at(caller, to, operation);
+    const auto done =
+        futex::requeue(source.key, target.key, static_cast<u32>(most_woken), static_cast<u32>(most_moved));
+    return done.woken + (expected != nullptr ? done.moved : 0);
+}
+
+/// The second word's change and comparison of FUTEX_WAKE_OP, as FUTEX_OP() packs them.
+struct WakeOperation {
+    explicit WakeOperation(u32 packed)
+        : operation(packed >> 28 & 7), comparison(packed >> 24 & 15), argument(static_cast<i32>(packed << 8) >> 20),
+          compared(static_cast<i32>(packed << 20) >> 20) {
+        constexpr u32 kShift = 8;
+        if (packed >> 28 & kShift)
+            argument = static_cast<i32>(1u << (argument & 31));
+    }
+    u32 operation, comparison;
+    i32 argument, compared;
+
+    bool known() const { return operation <= 4 && comparison <= 5; }
+    u32 changed(u32 old) const {
+        const u32 by = static_cast<u32>(argument);
+        switch (operation) {
+        case 0:
+            return by;
+        case 1:
+            return old + by;
+        case 2:
+            return old | by;
+        case 3:
+            return old & ~by;
+        default:
+            return old ^ by;
+        }
+    }
+    bool holds(i32 old) const {
+        switch (comparison) {
+        case 0:
+            return old == compared;
+        case 1:
+            return old != compared;
+        case 2:
+            return old < compared;
+        case 3:
+            return old <= compared;
+        case 4:
+            return old > compared;
+        default:
+            return old >= compared;
+        }
+    }
+};
+
+[[gnu::noinline]] Result<u64> wake_operation(Caller& caller, u64 first, u64 second, u32 flags, u32 most_first,
+                                             u32 most_second, u32 packed) {
+    TRY(check_word(second));
+    const WakeOperation operation(packed);
+    if (!operation.known())
+        return fail(Errno::NoSys);
+    auto* const at = reinterpret_cast<u32*>(second);
+    u32 old;
+    if (user_load32(at, &old) != 0)
+        return fail(Errno::Fault);
+    for (;;) {
+        u32 seen;
+        if (user_exchange32(at, old, operation.changed(old), &seen) != 0)
+            return fail(Errno::Fault);
+        if (seen == old)
+            break;
+        old = seen;
+    }
+    u64 woken = futex::wake(word_at(caller, first, flags).key, most_first, kAllBits);
+    if (operation.holds(static_cast<i32>(old)))
+        woken += futex::wake(word_at(caller, second, flags).key, most_second, kAllBits);
+    return woken;
+}
+
 } // namespace
 
-void futex_wake_one(Caller& caller, u64 address) { wake(*caller.space, address, 1, ~0u); }
+void futex_wake_one(Caller& caller, u64 address) { (void)futex::wake(word_at(caller, address, 0).key, 1, kAllBits); }
 
-Result<u64> sys_futex(Caller& caller, u64 address, u32 operation, u32 value, u64 timeout_or_count,
-                      u64 /*second_address*/, u32 value3) {
-    // [linux/futex.h]
-    constexpr u32 kWait = 0, kWake = 1, kWaitBits = 9, kWakeBits = 10, kPrivate = 128, kRealtime = 256;
-    // Shared futexes are looked up like private ones: no memory is shared between address spaces yet.
+Result<u64> sys_futex(Caller& caller, u64 address, u32 operation, u32 value, u64 timeout_or_count, u64 second_address,
+                      u32 value3) {
     const u32 command = operation & ~(kPrivate | kRealtime);
-    const bool bitset = command == kWaitBits || command == kWakeBits;
-    const u32 bits = bitset ? value3 : ~0u;
+    if ((operation & kRealtime) && command != kWaitBits) [[unlikely]]
+        return fail(Errno::NoSys);
+    TRY(check_word(address));
+    const u32 count = static_cast<u32>(timeout_or_count);
     switch (command) {
-    case kWait:
-    case kWaitBits: {
-        if (address % sizeof(u32) != 0 || bits == 0 || (command == kWait && (operation & kRealtime)))
-            return fail(Errno::Inval);
-        TRY(check_user_range(address, sizeof(u32)));
-        const Deadline deadline =
-            TRY(deadline_of(UserPtr<const Timespec>(timeout_or_count), bitset, operation & kRealtime));
-        return wait(*caller.space, address, value, bits, deadline);
-    }
     case kWake:
+        if (operation & kPrivate) [[likely]]
+            return futex::wake(futex::private_key(*caller.space, address), value, kAllBits);
+        return futex::wake(word_at(caller, address, operation).key, value, kAllBits);
     case kWakeBits:
-        if (address % sizeof(u32) != 0 || bits == 0)
+        if (value3 == 0)
             return fail(Errno::Inval);
-        TRY(check_user_range(address, sizeof(u32)));
-        return wake(*caller.space, address, value, bits);
+        return futex::wake(word_at(caller, address, operation).key, value, value3);
+    case kWait:
+        return wait(caller, address, operation, value, UserPtr<const Timespec>(timeout_or_count), kAllBits);
+    case kWaitBits:
+        return wait(caller, address, operation, value, UserPtr<const Timespec>(timeout_or_count), value3);
+    case kRequeue:
+        return requeue(caller, address, second_address, operation, static_cast<i32>(value), static_cast<i32>(count),
+                       nullptr);
+    case kCompareRequeue:
+        return requeue(caller, address, second_address, operation, static_cast<i32>(value), static_cast<i32>(count),
+                       &value3);
+    case kWakeOperation:
+        return wake_operation(caller, address, second_address, operation, value, count, value3);
     default:
-        return fail(Errno::NoSys); // requeueing and priority inheritance: glibc does without
+        return fail(Errno::NoSys); // priority inheritance
     }
 }
 

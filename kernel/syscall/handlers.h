@@ -212,8 +212,6 @@ Result<u64> sys_getpgrp(Caller&);
 Result<u64> sys_setsid(Caller&);
 Result<u64> sys_getsid(Caller&, int id);
 Result<u64> sys_set_tid_address(Caller&, u64 address);
-Result<u64> sys_set_robust_list(Caller&, u64 head, u64 size);
-Result<u64> sys_rseq(Caller&);
 
 // Signals
 Result<u64> sys_kill(Caller&, int id, int signal);
@@ -251,13 +249,28 @@ Result<u64> sys_sethostname(Caller&, UserPtr<const char> name, int size);
 Result<u64> sys_setdomainname(Caller&, UserPtr<const char> name, int size);
 Result<u64> sys_membarrier(Caller&, int command, u32 flags);
 Result<u64> sys_sched_yield(Caller&);
-Result<u64> sys_sched_setaffinity(Caller&, int id, u64 size, UserPtr<const u64> mask);
+Result<u64> sys_sched_setaffinity(Caller&, int id, u64 size, u64 mask);
 Result<u64> sys_sched_getaffinity(Caller&, int id, u64 size, UserPtr<u64> mask);
 Result<u64> sys_getcpu(Caller&, UserPtr<u32> cpu, UserPtr<u32> node);
+Result<u64> sys_sched_setscheduler(Caller&, int id, int policy, UserPtr<const i32> priority);
+Result<u64> sys_sched_getscheduler(Caller&, int id);
+Result<u64> sys_sched_setparam(Caller&, int id, UserPtr<const i32> priority);
+Result<u64> sys_sched_getparam(Caller&, int id, UserPtr<i32> priority);
+Result<u64> sys_sched_get_priority_max(Caller&, int policy);
+Result<u64> sys_sched_get_priority_min(Caller&, int policy);
+Result<u64> sys_sched_rr_get_interval(Caller&, int id, UserPtr<Timespec> to);
+Result<u64> sys_sched_setattr(Caller&, int id, UserPtr<const SchedulingAttributes> from, u32 flags);
+Result<u64> sys_sched_getattr(Caller&, int id, UserPtr<SchedulingAttributes> to, u32 size, u32 flags);
+Result<u64> sys_ioprio_get(Caller&, int which, int id);
+Result<u64> sys_ioprio_set(Caller&, int which, int id, int priority);
 
 // Time
 Result<u64> sys_clock_gettime(Caller&, int clock, UserPtr<Timespec> to);
 Result<u64> sys_clock_getres(Caller&, int clock, UserPtr<Timespec> to);
+Result<u64> sys_clock_settime(Caller&, int clock, UserPtr<const Timespec> from);
+Result<u64> sys_settimeofday(Caller&, UserPtr<const Timeval> time, UserPtr<const Timezone> zone);
+Result<u64> sys_adjtimex(Caller&, u64 state);
+Result<u64> sys_clock_adjtime(Caller&, int clock, u64 state);
 Result<u64> sys_gettimeofday(Caller&, UserPtr<Timeval> time, UserPtr<Timezone> zone);
 Result<u64> sys_time(Caller&, UserPtr<i64> to);
 Result<u64> sys_nanosleep(Caller&, UserPtr<const Timespec> duration, UserPtr<Timespec> remaining);
@@ -275,6 +288,9 @@ Result<u64> sys_timer_getoverrun(Caller&, i32 id);
 Result<u64> sys_timer_delete(Caller&, i32 id);
 
 // Futexes
+Result<u64> sys_set_robust_list(Caller&, u64 head, u64 size);
+Result<u64> sys_get_robust_list(Caller&, int id, UserPtr<u64> head, UserPtr<u64> size);
+Result<u64> sys_rseq(Caller&);
 Result<u64> sys_futex(Caller&, u64 address, u32 operation, u32 value, u64 timeout_or_count, u64 second_address,
                       u32 value3);
 

@@ -42,15 +42,4 @@ Result<u64> sys_set_tid_address(Caller& caller, u64 address) {
     return static_cast<u64>(caller.thread_id);
 }
 
-/// Taken and not used: a thread that dies with a robust lock held leaves it held.
-Result<u64> sys_set_robust_list(Caller&, u64 /*head*/, u64 size) {
-    constexpr u64 kHeadSize = 24;
-    if (size != kHeadSize)
-        return fail(Errno::Inval);
-    return 0;
-}
-
-/// Every program asks for it as it starts and does without: no line in the log.
-Result<u64> sys_rseq(Caller&) { return fail(Errno::NoSys); }
-
 } // namespace tollgate

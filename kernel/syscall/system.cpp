@@ -12,15 +12,6 @@ namespace {
 
 constexpr u64 kNanoseconds = 1'000'000'000;
 
-/// 0 and the caller's own id; others' threads cannot be looked up.
-Result<void> check_own_thread(Caller& caller, int id) {
-    if (id != 0 && id != caller.thread_id)
-        return fail(Errno::Srch);
-    return {};
-}
-
-u64 online_cpus() { return cpu_count() == 64 ? ~u64{0} : (u64{1} << cpu_count()) - 1; }
-
 } // namespace
 
 Result<u64> sys_sysinfo(Caller&, UserPtr<SystemInfo> to) {
@@ -79,35 +70,6 @@ Result<u64> sys_arch_prctl(Caller& caller, int operation, u64 argument) {
     default:
         return fail(Errno::Inval);
     }
-}
-
-Result<u64> sys_sched_yield(Caller&) {
-    sched::yield();
-    return 0;
-}
-
-Result<u64> sys_sched_setaffinity(Caller& caller, int id, u64 size, UserPtr<const u64> mask) {
-    TRY(check_own_thread(caller, id));
-    if (size < sizeof(u64))
-        return fail(Errno::Inval);
-    TRY(sched::set_affinity(*caller.thread, TRY(copy_from_user(mask))));
-    return 0;
-}
-
-Result<u64> sys_sched_getaffinity(Caller& caller, int id, u64 size, UserPtr<u64> mask) {
-    TRY(check_own_thread(caller, id));
-    if (size < sizeof(u64) || size % sizeof(u64) != 0)
-        return fail(Errno::Inval);
-    TRY(copy_to_user(mask, sched::affinity(*caller.thread) & online_cpus()));
-    return sizeof(u64);
-}
-
-Result<u64> sys_getcpu(Caller&, UserPtr<u32> cpu, UserPtr<u32> node) {
-    if (!cpu.is_null())
-        TRY(copy_to_user(cpu, this_cpu().number));
-    if (!node.is_null())
-        TRY(copy_to_user(node, u32{0}));
-    return 0;
 }
 
 } // namespace tollgate

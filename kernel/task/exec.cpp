@@ -52,6 +52,8 @@ void use_own_files(Caller& caller, Ref<FileTable> files) {
 /// From here on there is no way back: the thread moves into the new space and the old one loses a user.
 void change_program(Caller& caller, Program program, StringView path, Ref<FileTable> files) {
     Process& process = *caller.process;
+    if (caller.owner->robust_list != 0)
+        TaskAccess::hooks().release_robust_list(caller);
     if (const auto exiting = TaskAccess::hooks().process_exiting)
         exiting(process);
     caller.space = program.space.get();

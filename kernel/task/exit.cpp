@@ -56,6 +56,8 @@ void leave_process(UserThread& thread, int status) {
     const Ref<UserThread> own_count = Ref<UserThread>::adopt(&thread);
     Thread& self = *thread.thread;
     ASSERT(&self == &sched::current());
+    if (thread.robust_list != 0)
+        TaskAccess::hooks().release_robust_list(thread.caller);
     clear_child_tid(thread);
     if (process_table.leave(thread, status)) {
         dismantle(*thread.process, self);

@@ -57,6 +57,8 @@ Usage Process::usage() const {
         if (space_ && space_->resident_bytes() > sum.max_resident)
             sum.max_resident = space_->resident_bytes();
     }
+    task::for_each_thread(const_cast<Process&>(*this),
+                          [&sum](UserThread& thread) { sum += task::thread_usage(thread); });
     return sum;
 }
 
@@ -136,7 +138,15 @@ Ref<Process> next_process(i32 after) { return process_table.next_after(after); }
 int wait_for_init() { return process_table.wait_for_init(); }
 
 unsigned thread_total() { return process_table.count(); }
-Usage thread_usage(const UserThread&) { return {}; }
+/// The split into user and system time is by samples: the timer interrupts that have met the thread in each. Without
+/// any, all of it is user time (docs/time.md).
+Usage thread_usage(const UserThread& thread) {
+    const sched::CpuTime time = sched::cpu_time(*thread.thread);
+    const u64 ns = clock_ticks_to_ns(time.ticks);
+    const u64 samples = u64{time.user_samples} + time.kernel_samples;
+    const u64 system = time.kernel_samples == 0 ? 0 : ns / samples * time.kernel_samples;
+    return {.user_ns = ns - system, .system_ns = system};
+}
 void for_each_process_erased(void (*f)(void*, Process&), void* context) { process_table.for_each(f, context); }
 void for_each_thread_erased(Process& process, void (*f)(void*, UserThread&), void* context) {
     process_table.for_each_thread(process, f, context);

@@ -52,6 +52,9 @@ struct UserThread : RefCounted {
     Ref<Process> process;
     u64 clear_child_tid = 0; ///< set_tid_address(2): zeroed and futex-woken at exit
     u64 set_child_tid = 0;   ///< CLONE_CHILD_SETTID: where it writes its id before it runs
+    u64 robust_list = 0;     ///< set_robust_list(2): walked when the thread ends
+    Atomic<u32> policy{0};   ///< sched_setscheduler(2), remembered only
+    Atomic<i32> priority{0}; ///< likewise
     FixedString<15> name;    ///< PR_SET_NAME; its own thread writes it
     ThreadSignals signals;
     ListLink<UserThread> link;       ///< in its process
@@ -270,6 +273,8 @@ struct Hooks {
     /// Wakes one futex waiter at an address of the caller's space, for CLONE_CHILD_CLEARTID; the word there is 0
     /// already.
     void (*wake_futex)(Caller&, u64 address) = nullptr;
+    /// The thread leaves its space, by exit or execve, and has a robust list.
+    void (*release_robust_list)(Caller&) = nullptr;
 };
 /// Called once, before the first process starts.
 void set_hooks(const Hooks& hooks);

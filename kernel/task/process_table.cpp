@@ -159,6 +159,7 @@ void ProcessTable::end(Process& process, int status, const UserThread* except) {
 }
 
 void ProcessTable::remove_thread_locked(UserThread& thread) {
+    TaskAccess::add_thread_usage(*thread.process, task::thread_usage(thread));
     Process& process = *thread.process;
     task::detach_signals(thread);
     threads_.remove(thread);

@@ -12,13 +12,6 @@ namespace tollgate {
 extern "C" void native_entry();
 extern "C" void native_compat_entry();
 
-/// The result, which entry.S puts into the frame if it has to go the slow way. A tail call: no frame of its own.
-extern "C" i64 native_syscall(TrapFrame* frame) {
-    Caller* caller;
-    asm volatile("movq %%gs:%c1, %0" : "=r"(caller) : "i"(__builtin_offsetof(Cpu, caller)));
-    return syscall_dispatch(*caller, frame->rax, frame->args, trap_table);
-}
-
 void native_initialise_cpu() {
     // Cleared on entry: IF (no interrupt on the user's stack), DF, AC (SMAP), TF and RF (no single step in the kernel),
     // NT, IOPL [threats E1-E4].

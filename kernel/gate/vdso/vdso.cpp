@@ -36,7 +36,7 @@ Result<u64> map_into(AddressSpace& space) {
     Frame frames[kMostPages];
     for (u64 n = 0; n < page_count; ++n)
         frames[n] = Frame::from(pages[n]);
-    return TRY(space.map_pinned({frames, page_count}, Access::ReadExecute))
+    return TRY(space.map_pinned({frames, page_count}, Access::ReadExecute, AreaKind::Vdso))
     +kPageSize;
 }
 

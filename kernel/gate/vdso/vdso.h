@@ -13,8 +13,8 @@ namespace tollgate::vdso {
 
 /// Makes the pages that all processes share. Boot, after clock_initialise(). Errno::NoMem.
 Result<void> initialise();
-/// Maps the clock page (read-only) and the code (read and execute) behind it; the address of the code's ELF header,
-/// for AT_SYSINFO_EHDR. Errno::NoMem.
+/// Maps the clock page and the code behind it, both for reading and executing alone; the address of the code's ELF
+/// header, for AT_SYSINFO_EHDR. Errno::NoMem.
 Result<u64> map_into(AddressSpace& space);
 
 } // namespace tollgate::vdso
