@@ -19,6 +19,7 @@
 #include "gate/flexsc/flexsc.h"
 #include "gate/vdso/vdso.h"
 #include "machine_file.h"
+#include "mem/fail_alloc.h"
 #include "mem/page_table.h"
 #include "options.h"
 #include "syscall/exec.h"
@@ -189,6 +190,7 @@ Result<int> run_init() {
     }
     static constexpr StringView kEnvironment[] = {"PATH=/bin", "HOME=/", "TERM=dumb"};
     const Ref<Process> init = TRY(task::spawn(options->init, {arguments, count}, kEnvironment, TRY(console_files())));
+    fail_alloc::every(options->fail_alloc_every);
     return task::wait_for_init();
 }
 

@@ -11,9 +11,9 @@ namespace {
 constinit Options options;
 constinit Cmdline command_line;
 
-constexpr const char* kKnown[] = {"init",       "accel",          "mitigations",    "pti",  "mds",    "spectre",
-                                  "clear_regs", "flexsc.workers", "flexsc.spin_us", "test", "mutant", "quiet",
-                                  "aslr"};
+constexpr const char* kKnown[] = {"init",       "accel",           "mitigations",    "pti",  "mds",    "spectre",
+                                  "clear_regs", "flexsc.workers",  "flexsc.spin_us", "test", "mutant", "quiet",
+                                  "aslr",       "fail_alloc_every"};
 
 bool on_off(StringView key, bool otherwise) {
     const auto value = command_line.get(key);
@@ -112,6 +112,7 @@ const Options& read_options(StringView text) {
     if (options.run_kernel_tests)
         panic("option test=kernel: this kernel has no tests; build/kernel/tollgate-test.elf has");
 #endif
+    options.fail_alloc_every = number("fail_alloc_every", 0);
     options.patches = patch_set();
     return options;
 }

@@ -17,6 +17,7 @@ struct Options {
     bool run_kernel_tests = false;
     PatchSet patches = 0; ///< what the mitigations and the CPU's features amount to
     StringView mutant = "none";
+    u64 fail_alloc_every = 0; ///< kernel built with tests: every Nth allocation of a user thread fails
 };
 
 /// Needs cpu_detect(). Says what it does not know; panics on a value that makes no sense.

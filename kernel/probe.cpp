@@ -7,6 +7,7 @@
 #include "debug/log.h"
 #include "gate/fastcall/device.h"
 #include "lib/memory.h"
+#include "mem/fail_alloc.h"
 #include "syscall/handlers.h"
 #include "task/process.h"
 
@@ -146,6 +147,8 @@ Result<u64> sys_probe(Caller& caller, u64 operation, u64 a, u64) {
         return u64{0};
     case Probe::FastcallFault:
         return fastcall::register_probe(*caller.space);
+    case Probe::FailAllocation:
+        return fail_alloc::arm(a);
     case Probe::UserExecutable:
         return u64{caller.space->user_executable(a)};
     }
