@@ -10,71 +10,121 @@
     .endm
 
     .text
-// u64 user_copy(void* to, const void* from, u64 size): bytes not copied, 0 on success. One side is a checked user range.
+// u64 user_copy(void* to, const void* from, u64 size): 0 on success, else another number. One side is a checked user range. Both ends of
+// a short range are moved as words that may overlap; long ones go by rep movsq, which resumes where it was when a fault has been resolved.
     .global user_copy
 user_copy:
     PATCH(PATCH_SMAP, stac)
-    movq %rdx, %rcx
-    andl $7, %edx                               // bytes after the last whole word
-    shrq $3, %rcx
-    leaq (%rsi, %rcx, 8), %rsi
-    leaq (%rdi, %rcx, 8), %rdi
-    negq %rcx                                   // counts up to 0
-    jz 2f
-1:  movq (%rsi, %rcx, 8), %rax
-10: movq %rax, (%rdi, %rcx, 8)
-    incq %rcx
-    jnz 1b
-2:  testq %rdx, %rdx
-    jz 4f
+    cmpq $16, %rdx
+    jae 4f
+    cmpl $8, %edx
+    jb 2f
+1:  movq (%rsi), %rax
+10: movq -8(%rsi, %rdx), %rcx
+11: movq %rax, (%rdi)
+12: movq %rcx, -8(%rdi, %rdx)
+    jmp 9f
+2:  testl %edx, %edx
+    jz 9f
 3:  movb (%rsi), %al
 30: movb %al, (%rdi)
     incq %rsi
     incq %rdi
-    decq %rdx
+    decl %edx
     jnz 3b
-4:  PATCH(PATCH_SMAP, clac)
-    negq %rcx
-    leaq (%rdx, %rcx, 8), %rax
+    jmp 9f
+4:  cmpq $128, %rdx
+    ja 7f
+    leaq -16(%rdx), %r8                         // where the last 16 bytes begin
+    xorl %ecx, %ecx
+    testq %r8, %r8
+    jz 6f
+5:  movq (%rsi, %rcx), %rax
+50: movq 8(%rsi, %rcx), %r9
+51: movq %rax, (%rdi, %rcx)
+52: movq %r9, 8(%rdi, %rcx)
+    addl $16, %ecx
+    cmpl %r8d, %ecx
+    jb 5b
+6:  movq (%rsi, %r8), %rax
+60: movq 8(%rsi, %r8), %r9
+61: movq %rax, (%rdi, %r8)
+62: movq %r9, 8(%rdi, %r8)
+    jmp 9f
+7:  movq %rdx, %rcx
+    andl $7, %edx
+    shrq $3, %rcx
+70: rep movsq
+    testl %edx, %edx
+    jz 9f
+8:  movq -8(%rsi, %rdx), %rax
+80: movq %rax, -8(%rdi, %rdx)
+9:  PATCH(PATCH_SMAP, clac)
+    xorl %eax, %eax
     ret
-    FIXUP 1b, 4b
-    FIXUP 10b, 4b
-    FIXUP 3b, 4b
-    FIXUP 30b, 4b
+90: PATCH(PATCH_SMAP, clac)
+    movl $1, %eax
+    ret
+    FIXUP 1b, 90b
+    FIXUP 10b, 90b
+    FIXUP 11b, 90b
+    FIXUP 12b, 90b
+    FIXUP 3b, 90b
+    FIXUP 30b, 90b
+    FIXUP 5b, 90b
+    FIXUP 50b, 90b
+    FIXUP 51b, 90b
+    FIXUP 52b, 90b
+    FIXUP 6b, 90b
+    FIXUP 60b, 90b
+    FIXUP 61b, 90b
+    FIXUP 62b, 90b
+    FIXUP 70b, 90b
+    FIXUP 8b, 90b
+    FIXUP 80b, 90b
 
-// u64 user_clear(void* to, u64 size): bytes not cleared.
+// u64 user_clear(void* to, u64 size): 0 on success, else another number.
     .global user_clear
 user_clear:
     PATCH(PATCH_SMAP, stac)
-    testq %rsi, %rsi
-    jz 6f
-5:  movb $0, (%rdi)
+    xorl %eax, %eax
+    movq %rsi, %rcx
+    andl $7, %esi
+    shrq $3, %rcx
+    jz 2f
+1:  rep stosq
+2:  testl %esi, %esi
+    jz 4f
+3:  movb %al, (%rdi)
     incq %rdi
-    decq %rsi
-    jnz 5b
-6:  PATCH(PATCH_SMAP, clac)
-    movq %rsi, %rax
+    decl %esi
+    jnz 3b
+4:  PATCH(PATCH_SMAP, clac)
     ret
-    FIXUP 5b, 6b
+5:  PATCH(PATCH_SMAP, clac)
+    movl $1, %eax
+    ret
+    FIXUP 1b, 5b
+    FIXUP 3b, 5b
 
 // i64 user_string(char* to, const char* from, u64 size): length without the NUL, -1 on a fault, size if there is no NUL.
     .global user_string
 user_string:
     PATCH(PATCH_SMAP, stac)
     xorl %eax, %eax
-7:  cmpq %rdx, %rax
-    je 8f
-70: movb (%rsi, %rax), %cl
+1:  cmpq %rdx, %rax
+    je 3f
+2:  movb (%rsi, %rax), %cl
     movb %cl, (%rdi, %rax)
     incq %rax
     testb %cl, %cl
-    jnz 7b
+    jnz 1b
     decq %rax
-8:  PATCH(PATCH_SMAP, clac)
+3:  PATCH(PATCH_SMAP, clac)
     ret
-9:  movq $-1, %rax
-    jmp 8b
-    FIXUP 70b, 9b
+4:  movq $-1, %rax
+    jmp 3b
+    FIXUP 2b, 4b
 
 // bool kernel_read(u64 address, u64* value): false if nothing is mapped there. For backtraces, which follow pointers that may be anything.
     .global kernel_read

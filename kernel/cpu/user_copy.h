@@ -1,4 +1,5 @@
-// user_copy.S for C++, and the page-fault handler's way out of it.
+// user_copy.S for C++, and the page-fault handler's way out of it. The copies return 0, or another number if a fault
+// ended them: what has been moved by then is not said.
 #pragma once
 
 #include "lib/types.h"
