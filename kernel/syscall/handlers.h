@@ -171,6 +171,14 @@ Result<u64> sys_munmap(Caller&, u64 address, u64 length);
 Result<u64> sys_mprotect(Caller&, u64 address, u64 length, u64 protection);
 Result<u64> sys_brk(Caller&, u64 address);
 Result<u64> sys_madvise(Caller&, u64 address, u64 length, int advice);
+Result<u64> sys_mremap(Caller&, u64 address, u64 old_length, u64 new_length, u64 flags, u64 target);
+Result<u64> sys_msync(Caller&, u64 address, u64 length, int flags);
+Result<u64> sys_mincore(Caller&, u64 address, u64 length, UserPtr<u8> pages);
+Result<u64> sys_mlock(Caller&, u64 address, u64 length);
+Result<u64> sys_mlock2(Caller&, u64 address, u64 length, u32 flags);
+Result<u64> sys_munlock(Caller&, u64 address, u64 length);
+Result<u64> sys_mlockall(Caller&, int flags);
+Result<u64> sys_munlockall(Caller&);
 
 // Processes and threads
 Result<u64> sys_getpid(Caller&);

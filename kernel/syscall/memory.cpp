@@ -1,5 +1,5 @@
 // Memory of the calling process. Nothing is ever writable and executable at once, and what the kernel placed itself
-// (FlexSC pages, fastcall data) is out of reach: the address space refuses it.
+// (FlexSC pages, fastcall data, the stack's guard) is out of reach: the address space refuses it.
 #include "cpu/layout.h"
 #include "lib/mutants.h"
 #include "syscall/handlers.h"
@@ -7,16 +7,19 @@
 namespace tollgate {
 namespace {
 
-// [asm-generic/mman-common.h, asm-generic/mman.h]
-constexpr u64 kProtRead = 1, kProtWrite = 2, kProtExecute = 4;
-constexpr u64 kMapShared = 1, kMapPrivate = 2, kMapTypeMask = 0xf, kMapFixed = 0x10, kMapAnonymous = 0x20,
-              kMapStack = 0x20000;
-constexpr u64 kMapFixedNoReplace = 0x100000;
+// [asm-generic/mman-common.h, asm-generic/mman.h, linux/mman.h, asm/mman.h]
+constexpr u64 kProtRead = 1, kProtWrite = 2, kProtExecute = 4, kProtSemaphore = 8;
+constexpr u64 kMapShared = 1, kMapPrivate = 2, kMapSharedValidate = 3, kMapTypeMask = 0xf;
+constexpr u64 kMapFixed = 0x10, kMapAnonymous = 0x20, kMap32Bit = 0x40, kMapGrowsDown = 0x100, kMapDenyWrite = 0x800,
+              kMapExecutable = 0x1000, kMapLocked = 0x2000, kMapNoReserve = 0x4000, kMapPopulate = 0x8000,
+              kMapNonBlock = 0x10000, kMapStack = 0x20000, kMapHugeTlb = 0x40000, kMapFixedNoReplace = 0x100000;
+constexpr u64 kMapKnown = kMapTypeMask | kMapFixed | kMapAnonymous | kMap32Bit | kMapGrowsDown | kMapDenyWrite |
+                          kMapExecutable | kMapLocked | kMapNoReserve | kMapPopulate | kMapNonBlock | kMapStack |
+                          kMapHugeTlb | kMapFixedNoReplace;
+constexpr u64 k2GiB = u64{1} << 31;
 
-/// Errors: Access for W and X together, Inval for bits that mean nothing here.
+/// Errno::Access for W and X together.
 Result<Access> access_of(u64 protection) {
-    if (protection & ~(kProtRead | kProtWrite | kProtExecute))
-        return fail(Errno::Inval);
     const bool write = protection & kProtWrite, execute = protection & kProtExecute;
     if (write && execute && !mutant(Mutant::WritableCode))
         return fail(Errno::Access);
@@ -24,47 +27,49 @@ Result<Access> access_of(u64 protection) {
         return Access::ReadWrite;
     if (execute)
         return Access::ReadExecute;
-    return protection ? Access::Read : Access::None;
+    return protection & kProtRead ? Access::Read : Access::None;
 }
 
-AddressSpace::Placement placement_of(u64 flags) {
+Placement placement_of(u64 flags) {
     if (flags & kMapFixedNoReplace)
-        return AddressSpace::Placement::FixedNoReplace;
-    return flags & kMapFixed ? AddressSpace::Placement::Fixed : AddressSpace::Placement::Anywhere;
+        return Placement::FixedNoReplace;
+    return flags & kMapFixed ? Placement::Fixed : Placement::Anywhere;
 }
 
-/// Reads a file into memory that is mapped and writable; what lies beyond its end stays zero.
-Result<void> fill(File& file, u64 address, u64 length, u64 offset) {
-    IoBuffer buffer(address, length);
-    while (buffer.size() > 0) {
-        const u64 done = TRY(file.read(buffer, offset, kOpenReadOnly));
-        if (done == 0)
-            break;
-        offset += done;
-    }
+/// Fills in what a mapping of a file needs. Errors: BadF, Access, NoDev, Overflow, OpNotSupp.
+Result<void> add_file(Caller& caller, MapRequest& request, u64 flags, int descriptor) {
+    const auto open = TRY(caller.files->get(descriptor));
+    if ((flags & kMapTypeMask) == kMapSharedValidate && flags & ~kMapKnown)
+        return fail(Errno::NotSup);
+    if (!checked_add(request.offset, request.length))
+        return fail(Errno::Overflow);
+    const bool shared = request.sharing == Sharing::Shared;
+    if (!open->readable() || (shared && request.access == Access::ReadWrite && !open->writable()))
+        return fail(Errno::Access);
+    request.object = TRY(open->file->memory());
+    request.kind = AreaKind::Image;
+    request.limit = open->writable() ? Access::ReadWrite : Access::Read;
     return {};
 }
 
-/// A private mapping of a file is a copy of it made now: later writes to the file do not show.
-Result<u64> map_file(Caller& caller, u64 address, u64 length, Access access, u64 flags, int descriptor, u64 offset) {
-    constexpr u32 kTypeMask = 0170000;
-    const auto open = TRY(caller.files->get(descriptor));
-    if (!open->readable())
-        return fail(Errno::Access);
-    if ((TRY(open->file->status()).mode & kTypeMask) != kModeRegular)
-        return fail(Errno::NoDev);
-    if ((flags & kMapTypeMask) != kMapPrivate)
-        return fail(Errno::NoDev); // writes would have to reach the file
-    const u64 place =
-        TRY(caller.space->map_anonymous(address, length, Access::ReadWrite, AreaKind::Image, placement_of(flags)));
-    auto result = fill(*open->file, place, length, offset);
-    if (result && access != Access::ReadWrite)
-        result = caller.space->protect(place, align_up(length, kPageSize), access);
-    if (!result) {
-        (void)caller.space->unmap(place, align_up(length, kPageSize));
-        return fail(result.error());
-    }
-    return place;
+/// The page-aligned range that mlock(2) means by any address and length. Errno::NoMem if it wraps.
+struct Range {
+    u64 start, length;
+};
+Result<Range> whole_pages(u64 address, u64 length) {
+    const u64 start = align_down(address, kPageSize);
+    const auto end = checked_add(address, length);
+    if (!end || *end > kUserTop)
+        return fail(Errno::NoMem);
+    return Range{start, align_up(*end, kPageSize) - start};
+}
+
+Result<u64> lock_range(Caller& caller, u64 address, u64 length, bool populate) {
+    const Range range = TRY(whole_pages(address, length));
+    TRY(caller.space->check_mapped(range.start, range.length));
+    if (populate)
+        TRY(caller.space->populate(range.start, range.length));
+    return 0;
 }
 
 } // namespace
@@ -72,20 +77,33 @@ Result<u64> map_file(Caller& caller, u64 address, u64 length, Access access, u64
 Result<u64> sys_mmap(Caller& caller, u64 address, u64 length, u64 protection, u64 flags, int descriptor, u64 offset) {
     if (length == 0 || !is_aligned(offset, kPageSize))
         return fail(Errno::Inval);
-    if (length > kUserTop)
-        return fail(Errno::NoMem);
     const u64 type = flags & kMapTypeMask;
-    if (type != kMapShared && type != kMapPrivate)
+    const bool anonymous = flags & kMapAnonymous, shared = type != kMapPrivate;
+    if (type != kMapShared && type != kMapPrivate && (type != kMapSharedValidate || anonymous))
         return fail(Errno::Inval);
-    if (!(flags & (kMapFixed | kMapFixedNoReplace)))
-        address = align_down(address, kPageSize);
-    const Access access = TRY(access_of(protection));
-    if (!(flags & kMapAnonymous))
-        return map_file(caller, address, length, access, flags, descriptor, offset);
-    // Shared anonymous memory can be shared only by forking, which does not exist yet: until then private memory is the
-    // same.
-    const AreaKind kind = flags & kMapStack ? AreaKind::Stack : AreaKind::Anonymous;
-    return caller.space->map_anonymous(address, length, access, kind, placement_of(flags));
+    if (length > kUserTop || flags & kMapHugeTlb) // there are no huge pages to be had
+        return fail(Errno::NoMem);
+    MapRequest request {
+        .hint = address, .length = align_up(length, kPageSize), .access = TRY(access_of(protection))
+        , .placement = placement_of(flags), .sharing = shared ? Sharing::Shared : Sharing::Private, .offset = offset,
+          .below = flags & kMap32Bit ? k2GiB : ~u64 {
+            0
+        }
+    };
+    if (request.placement != Placement::Anywhere && is_aligned(address, kPageSize) && address < kMinUserAddress)
+        return fail(Errno::Perm);
+    if (!anonymous) {
+        TRY(add_file(caller, request, flags, descriptor));
+    } else if (shared) {
+        request.object = TRY(make_anonymous_object(request.length));
+        request.offset = 0;
+    } else {
+        request.offset = 0;
+    }
+    const u64 place = TRY(caller.space->map(request));
+    if (flags & (kMapPopulate | kMapLocked))
+        (void)caller.space->populate(place, request.length).has_value(); // what does not work out now will at the touch
+    return place;
 }
 
 Result<u64> sys_munmap(Caller& caller, u64 address, u64 length) {
@@ -95,37 +113,76 @@ Result<u64> sys_munmap(Caller& caller, u64 address, u64 length) {
         TRY(syscall_hooks().fastcall_unmap(caller, address, length));
         return 0;
     }
-    if (length == 0)
-        return fail(Errno::Inval);
     TRY(caller.space->unmap(address, length));
     return 0;
 }
 
+/// PROT_GROWSDOWN and PROT_GROWSUP are for areas that grow, which there are none of.
 Result<u64> sys_mprotect(Caller& caller, u64 address, u64 length, u64 protection) {
-    if (!is_aligned(address, kPageSize))
+    if (!is_aligned(address, kPageSize) || protection & ~(kProtRead | kProtWrite | kProtExecute | kProtSemaphore))
         return fail(Errno::Inval);
     const Access access = TRY(access_of(protection));
-    if (length == 0)
-        return 0;
-    if (length > kUserTop)
-        return fail(Errno::NoMem);
-    TRY(caller.space->protect(address, align_up(length, kPageSize), access));
+    TRY(caller.space->protect(address, length, access));
     return 0;
 }
 
 Result<u64> sys_brk(Caller& caller, u64 address) { return caller.space->set_break(address); }
 
-/// Advice that only concerns speed is taken and not followed. DONTNEED would have to make the pages zero again: it is
-/// refused until the address space can drop pages (malloc and the thread library do without).
-Result<u64> sys_madvise(Caller&, u64 address, u64 length, int advice) {
-    constexpr int kNormal = 0, kWillNeed = 3, kFree = 8, kHugePage = 14, kDoDump = 17;
-    if (!is_aligned(address, kPageSize) || length > kUserTop || address > kUserTop - length)
+Result<u64> sys_madvise(Caller& caller, u64 address, u64 length, int advice) {
+    TRY(caller.space->advise(address, length, advice));
+    return 0;
+}
+
+Result<u64> sys_mremap(Caller& caller, u64 address, u64 old_length, u64 new_length, u64 flags, u64 target) {
+    return caller.space->remap(address, old_length, new_length, flags, target);
+}
+
+/// Every write to a shared mapping is in its object at once: there is nothing to be written back.
+Result<u64> sys_msync(Caller& caller, u64 address, u64 length, int flags) {
+    constexpr int kAsync = 1, kInvalidate = 2, kSync = 4;
+    if (flags & ~(kAsync | kInvalidate | kSync) || (flags & kAsync && flags & kSync) || !is_aligned(address, kPageSize))
         return fail(Errno::Inval);
-    const bool harmless =
-        (advice >= kNormal && advice <= kWillNeed) || advice == kFree || (advice >= kHugePage && advice <= kDoDump);
-    if (!harmless)
+    TRY(caller.space->check_mapped(address, length));
+    return 0;
+}
+
+Result<u64> sys_mincore(Caller& caller, u64 address, u64 length, UserPtr<u8> pages) {
+    if (!is_aligned(address, kPageSize))
+        return fail(Errno::Inval);
+    const auto rounded = checked_align_up(length, kPageSize);
+    if (!rounded || !range_fits(address, *rounded, kUserTop))
+        return fail(Errno::NoMem);
+    const u64 count = *rounded / kPageSize;
+    TRY(check_user_range(pages.address(), count));
+    u8 piece[256];
+    for (u64 done = 0; done < count;) {
+        const u64 now = count - done < sizeof piece ? count - done : sizeof piece;
+        TRY(caller.space->residency(address + done * kPageSize, {piece, now}));
+        TRY(copy_to_user_bytes(pages.address() + done, piece, now));
+        done += now;
+    }
+    return 0;
+}
+
+// There is no swap, so that a page that is there stays: locking is bringing in.
+Result<u64> sys_mlock(Caller& caller, u64 address, u64 length) { return lock_range(caller, address, length, true); }
+
+Result<u64> sys_mlock2(Caller& caller, u64 address, u64 length, u32 flags) {
+    constexpr u32 kOnFault = 1;
+    if (flags & ~kOnFault)
+        return fail(Errno::Inval);
+    return lock_range(caller, address, length, !(flags & kOnFault));
+}
+
+Result<u64> sys_munlock(Caller& caller, u64 address, u64 length) { return lock_range(caller, address, length, false); }
+
+Result<u64> sys_mlockall(Caller&, int flags) {
+    constexpr int kCurrent = 1, kFuture = 2, kOnFault = 4;
+    if (flags & ~(kCurrent | kFuture | kOnFault) || !(flags & (kCurrent | kFuture)))
         return fail(Errno::Inval);
     return 0;
 }
+
+Result<u64> sys_munlockall(Caller&) { return 0; }
 
 } // namespace tollgate

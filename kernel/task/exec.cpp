@@ -56,6 +56,7 @@ void change_program(Caller& caller, Program program, StringView path, Ref<FileTa
         TaskAccess::hooks().release_robust_list(caller);
     if (const auto exiting = TaskAccess::hooks().process_exiting)
         exiting(process);
+    program.space->set_limits(process.limits[Limit::AddressSpace], process.limits[Limit::Data]);
     caller.space = program.space.get();
     caller.thread->set_space(program.space);
     TaskAccess::exchange_space(process, std::move(program.space)).reset();
