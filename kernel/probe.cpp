@@ -88,7 +88,7 @@ bool string_copy_works() {
 
 } // namespace
 
-Result<u64> sys_probe(Caller& caller, u64 operation, u64 a, u64) {
+Result<u64> sys_probe(Caller& caller, u64 operation, u64 a, u64 b) {
     TrapFrame& frame = caller.thread->user_frame();
     switch (static_cast<Probe>(operation)) {
     // The frame is edited behind the back of the return path, as another thread or a debugger could: no work flag is
@@ -148,7 +148,7 @@ Result<u64> sys_probe(Caller& caller, u64 operation, u64 a, u64) {
     case Probe::FastcallFault:
         return fastcall::register_probe(*caller.space);
     case Probe::FailAllocation:
-        return fail_alloc::arm(a);
+        return fail_alloc::arm(a, b == 0 ? fail_alloc::Failing::Once : fail_alloc::Failing::FromThenOn);
     case Probe::UserExecutable:
         return u64{caller.space->user_executable(a)};
     }

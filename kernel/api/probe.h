@@ -30,7 +30,7 @@ enum class Probe : std::uint64_t {
     UserExecutable = 23,  ///< a: 1 if the address is mapped executable for user code
     StackTouch = 24,      ///< recurses a bytes deep and returns; 0
     FailAllocation = 25, ///< a: the calling thread's allocation of kernel memory with this number from now on fails (0:
-                         ///< none does); how many it has made since it last asked (X2)
+                         ///< none does); how many it has made since it last asked (X2); b: 1 if all after it fail too
 };
 
 enum class ProbeCounter : std::uint64_t {

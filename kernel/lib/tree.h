@@ -101,15 +101,17 @@ public:
             link(position).left_ = &element;
             link(&element).parent_ = position;
         }
-        restore(&element);
+        update(&element);
+        restore(link(&element).parent_, nullptr);
     }
 
     constexpr void remove(T& element) {
         TreeLink<T>& gone = link(&element);
         ASSERT(gone.linked());
         T* start = gone.parent_;
+        T* heir = nullptr;
         if (gone.left_ && gone.right_) {
-            T* heir = leftmost(gone.right_); // takes the element's place
+            heir = leftmost(gone.right_); // takes the element's place
             start = heir;
             if (heir != gone.right_) {
                 start = link(heir).parent_;
@@ -126,11 +128,11 @@ public:
         gone.parent_ = gone.left_ = gone.right_ = nullptr;
         gone.height_ = 0;
         --size_;
-        restore(start);
+        restore(start, heir);
     }
 
     /// What the element's summary is made of has changed.
-    constexpr void changed(T& element) { restore(&element); }
+    constexpr void changed(T& element) { restore(&element, nullptr); }
 
 private:
     static constexpr TreeLink<T>& link(T* element) { return element->*Member; }
@@ -160,12 +162,15 @@ private:
             link(heir).parent_ = above;
     }
 
-    static constexpr void update(T* at) {
+    /// Whether anything changed that the parent has to know.
+    static constexpr bool update(T* at) {
         TreeLink<T>& own = link(at);
-        const u32 left = height(own.left_), right = height(own.right_);
+        const u32 left = height(own.left_), right = height(own.right_), before = own.height_;
         own.height_ = 1 + (left > right ? left : right);
+        bool changed = own.height_ != before;
         if constexpr (requires { at->summarise(own.left_, own.right_); })
-            at->summarise(own.left_, own.right_);
+            changed = at->summarise(own.left_, own.right_) || changed;
+        return changed;
     }
 
     /// Lifts the left (or right) child of `at` into its place, and returns it.
@@ -194,10 +199,12 @@ private:
         return child;
     }
 
-    /// Heights, balance and summaries from here to the root.
-    constexpr void restore(T* at) {
+    /// Heights, balance and summaries from here up, until nothing changes any more: but as far as `heir` at least,
+    /// which has come to a place that it knows nothing of.
+    constexpr void restore(T* at, const T* heir) {
         for (; at; at = link(at).parent_) {
             const TreeLink<T>& own = link(at);
+            const bool is_heir = at == heir;
             if (height(own.left_) > height(own.right_) + 1) {
                 if (height(link(own.left_).left_) < height(link(own.left_).right_))
                     lift_right(own.left_);
@@ -206,9 +213,11 @@ private:
                 if (height(link(own.right_).right_) < height(link(own.right_).left_))
                     lift_left(own.right_);
                 at = lift_right(at);
-            } else {
-                update(at);
+            } else if (!update(at) && heir == nullptr) {
+                return;
             }
+            if (is_heir)
+                heir = nullptr; // what the parent knows is of the element that was here
         }
     }
 

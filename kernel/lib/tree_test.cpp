@@ -9,12 +9,14 @@ struct Item {
     u64 key = 0, weight = 0;
     u64 heaviest = 0; // of everything below
     TreeLink<Item> tree{};
-    void summarise(const Item* left, const Item* right) {
+    bool summarise(const Item* left, const Item* right) {
+        const u64 before = heaviest;
         heaviest = weight;
         if (left && left->heaviest > heaviest)
             heaviest = left->heaviest;
         if (right && right->heaviest > heaviest)
             heaviest = right->heaviest;
+        return heaviest != before;
     }
 };
 using Items = Tree<Item, &Item::tree>;

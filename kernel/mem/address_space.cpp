@@ -62,8 +62,9 @@ Result<void> AddressSpace::check_limits_locked(u64 more, bool data) const {
     return {};
 }
 
-bool AddressSpace::reserved_locked(u64 start, u64 end) const {
-    for (const Area* area = areas_.at_or_above(start); area && area->start < end; area = areas_.next(*area))
+/// Whether one of the areas from `first` to `end` is out of user calls' reach.
+bool AddressSpace::reserved_locked(const Area* first, u64 end) const {
+    for (const Area* area = first; area && area->start < end; area = areas_.next(*area))
         if (area->is_reserved())
             return true;
     return false;
@@ -85,7 +86,7 @@ Result<u64> AddressSpace::place_locked(const MapRequest& request, u64 length, De
         if (hint != 0 && good_range(hint, length) && areas_.is_free(hint, hint + length))
             return hint;
         for (const u64 top : {map_top_, user_top()}) // from the top down, clear of the heap
-            if (const u64 start = areas_.find_gap(length, top))
+            if (const u64 start = areas_.find_gap(length, top < request.below ? top : request.below))
                 return start;
         return fail(Errno::NoMem);
     }
@@ -94,10 +95,11 @@ Result<u64> AddressSpace::place_locked(const MapRequest& request, u64 length, De
         return fail(Errno::Inval);
     if (!good_range(start, length))
         return fail(Errno::NoMem);
-    if (reserved_locked(start, start + length))
+    Area* there = areas_.at_or_above(start);
+    if (reserved_locked(there, start + length))
         return fail(Errno::Inval);
     if (request.placement == Placement::Fixed)
-        TRY(unmap_locked(start, start + length, dead));
+        TRY(unmap_from_locked(there, start, start + length, dead));
     else if (!areas_.is_free(start, start + length))
         return fail(Errno::Exist);
     return start;
@@ -108,13 +110,12 @@ void AddressSpace::insert_locked(Owned<Area> area, DeadAreas& dead) {
     account_locked(*area, static_cast<i64>(area->size()));
     Area* above = areas_.at_or_above(area->start);
     if (Area* below = areas_.below(above); below && AreaMap::continues(*below, *area)) {
-        const bool joined = above && AreaMap::continues(*area, *above);
-        const u64 end = joined ? above->end : area->end;
-        if (joined) {
-            areas_.remove(*above);
+        const bool joins = above && AreaMap::continues(*area, *above);
+        areas_.set_end(*below, area->end);
+        if (joins) {
+            areas_.absorb(*below, *above);
             dead.add(*above);
         }
-        areas_.set_end(*below, end);
     } else if (above && AreaMap::continues(*area, *above)) {
         areas_.set_start(*above, area->start);
     } else {
@@ -124,28 +125,34 @@ void AddressSpace::insert_locked(Owned<Area> area, DeadAreas& dead) {
     dead.add(*area.release()); // it may hold a reference to an object
 }
 
-Result<void> AddressSpace::split_locked(u64 address) {
-    Area* area = areas_.find(address);
-    if (area == nullptr || area->start == address)
-        return {};
-    Owned<Area> upper = TRY(make_owned<Area>(area->at(address, area->end - address, area->offset_of(address)), this));
-    areas_.set_end(*area, address);
-    areas_.insert(*upper.release());
-    return {};
+/// Makes two areas of one; the upper one.
+Result<Area*> AddressSpace::split_locked(Area& area, u64 address) {
+    Owned<Area> upper = TRY(make_owned<Area>(area.at(address, area.end - address, area.offset_of(address)), this));
+    areas_.split(area, *upper);
+    return upper.release();
 }
 
-/// Joins again what continues its neighbour, from the area before `start` to the one behind `end`.
-void AddressSpace::join_locked(u64 start, u64 end, DeadAreas& dead) {
-    Area* area = areas_.find(start > 0 ? start - 1 : 0);
-    if (area == nullptr)
-        area = areas_.at_or_above(start);
+/// Splits at both ends of a range, which begins in `first`; the area that begins there then. Errno::NoMem.
+Result<Area*> AddressSpace::isolate_locked(Area& first, u64 start, u64 end) {
+    Area* lowest = &first;
+    if (first.start < start)
+        lowest = TRY(split_locked(first, start));
+    if (Area* last = lowest->end >= end ? lowest : areas_.at_or_above(end - 1);
+        last && last->start < end && last->end > end)
+        (void)TRY(split_locked(*last, end));
+    return lowest;
+}
+
+/// Joins again what continues its neighbour, from the area below `first` to the one that begins at `end`.
+void AddressSpace::join_locked(Area& first, u64 end, DeadAreas& dead) {
+    Area* area = areas_.below(&first);
+    if (area == nullptr || !AreaMap::continues(*area, first))
+        area = &first;
     while (area && area->start < end) {
         Area* above = areas_.next(*area);
         if (above && AreaMap::continues(*area, *above)) {
-            const u64 joined_end = above->end;
-            areas_.remove(*above);
+            areas_.absorb(*area, *above);
             dead.add(*above);
-            areas_.set_end(*area, joined_end);
         } else {
             area = above;
         }
@@ -207,13 +214,17 @@ void AddressSpace::unmap_pinned(u64 address, u64 length) {
     (void)unmap_locked(address, address + length, dead); // whole areas: nothing to be split
 }
 
-/// Takes areas and pages out of a range. Fails, before it changes anything, only where it makes two areas of one.
 Result<void> AddressSpace::unmap_locked(u64 start, u64 end, DeadAreas& dead) {
-    Area* area = areas_.at_or_above(start);
+    return unmap_from_locked(areas_.at_or_above(start), start, end, dead);
+}
+
+/// Takes areas and pages out of a range, from `area`, which is the first that ends above `start`. Fails, before it
+/// changes anything, only where it makes two areas of one.
+Result<void> AddressSpace::unmap_from_locked(Area* area, u64 start, u64 end, DeadAreas& dead) {
     if (area == nullptr || area->start >= end)
         return {};
     if (area->start < start && area->end > end)
-        TRY(split_locked(end));
+        (void)TRY(split_locked(*area, end));
     const u64 first = area->start > start ? area->start : start;
     u64 last = end;
     while (area && area->start < end) {
@@ -264,11 +275,12 @@ Result<void> AddressSpace::unmap(u64 address, u64 length) {
         return fail(Errno::Inval);
     DeadAreas dead;
     Guard guard{lock_};
-    if (reserved_locked(address, end))
+    Area* first = areas_.at_or_above(address);
+    if (reserved_locked(first, end))
         return fail(Errno::Inval);
     if (areas_.size() >= kMostAreas)
         return fail(Errno::NoMem);
-    return unmap_locked(address, end, dead);
+    return unmap_from_locked(first, address, end, dead);
 }
 
 void AddressSpace::set_map_top(u64 address) {
@@ -302,7 +314,7 @@ u64 AddressSpace::set_break(u64 address) {
             return break_;
         insert_locked(std::move(*area), dead);
     } else if (new_end < old_end) {
-        if (reserved_locked(new_end, old_end) || !unmap_locked(new_end, old_end, dead))
+        if (reserved_locked(areas_.at_or_above(new_end), old_end) || !unmap_locked(new_end, old_end, dead))
             return break_;
     }
     return break_ = address;

@@ -21,6 +21,7 @@ struct MapRequest {
     u64 offset = 0;                     ///< in the object, a multiple of the page size
     /// What mprotect may raise a shared mapping to: Access::Read if the file is not open for writing.
     Access limit = Access::ReadWrite;
+    u64 below = ~u64{0}; ///< Anywhere: the end may not lie above (MAP_32BIT)
 };
 
 /// For /proc/PID/maps.
@@ -148,11 +149,13 @@ private:
     // address_space.cpp
     Result<u64> place_locked(const MapRequest& request, u64 length, DeadAreas& dead) REQUIRES(lock_);
     void insert_locked(Owned<Area> area, DeadAreas& dead) REQUIRES(lock_);
-    Result<void> split_locked(u64 address) REQUIRES(lock_);
-    void join_locked(u64 start, u64 end, DeadAreas& dead) REQUIRES(lock_);
+    Result<Area*> split_locked(Area& area, u64 address) REQUIRES(lock_);
+    Result<Area*> isolate_locked(Area& first, u64 start, u64 end) REQUIRES(lock_);
+    void join_locked(Area& first, u64 end, DeadAreas& dead) REQUIRES(lock_);
     Result<void> unmap_locked(u64 start, u64 end, DeadAreas& dead) REQUIRES(lock_);
+    Result<void> unmap_from_locked(Area* area, u64 start, u64 end, DeadAreas& dead) REQUIRES(lock_);
     void clear_pages_locked(u64 start, u64 end) REQUIRES(lock_);
-    bool reserved_locked(u64 start, u64 end) const REQUIRES(lock_);
+    bool reserved_locked(const Area* first, u64 end) const REQUIRES(lock_);
     bool mapped_locked(u64 start, u64 end) const REQUIRES(lock_);
     Result<void> check_limits_locked(u64 more, bool data) const REQUIRES(lock_);
     void account_locked(const Area& area, i64 bytes) REQUIRES(lock_);

@@ -46,18 +46,21 @@ Result<void> AddressSpace::protect(u64 address, u64 length, Access access) {
         return {};
     DeadAreas dead;
     Guard guard{lock_};
-    for (const Area* area = areas_.at_or_above(address); area && area->start < end; area = areas_.next(*area)) {
+    Area* first = areas_.at_or_above(address);
+    u64 covered = address;
+    for (const Area* area = first; area && area->start < end; area = areas_.next(*area)) {
         const bool beyond_limit =
             area->sharing == Sharing::Shared && access == Access::ReadWrite && area->limit != Access::ReadWrite;
         if (area->is_reserved() || beyond_limit)
             return fail(Errno::Access);
+        if (area->start <= covered)
+            covered = area->end;
     }
-    if (!mapped_locked(address, end))
+    if (covered < end)
         return fail(Errno::NoMem);
     TRY(check_limits_locked(0, false)); // each end may make one more area
-    TRY(split_locked(address));
-    TRY(split_locked(end));
-    for (Area* area = areas_.find(address); area && area->start < end; area = areas_.next(*area)) {
+    first = TRY(isolate_locked(*first, address, end));
+    for (Area* area = first; area && area->start < end; area = areas_.next(*area)) {
         if (area->access == access)
             continue;
         account_locked(*area, -static_cast<i64>(area->size()));
@@ -65,7 +68,7 @@ Result<void> AddressSpace::protect(u64 address, u64 length, Access access) {
         account_locked(*area, static_cast<i64>(area->size()));
         set_rights_locked(*area);
     }
-    join_locked(address, end, dead);
+    join_locked(*first, end, dead);
     return {};
 }
 
@@ -94,11 +97,10 @@ Result<void> AddressSpace::advise(u64 address, u64 length, int advice) {
         if (area->is_reserved() || ((advice == kAdviseFree || advice == kAdviseWipeOnFork) && !anonymous))
             return fail(Errno::Inval);
     }
-    if (inherits) {
-        TRY(split_locked(address));
-        TRY(split_locked(end));
-    }
-    for (Area* area = areas_.at_or_above(address); area && area->start < end; area = areas_.next(*area)) {
+    Area* first = areas_.at_or_above(address);
+    if (first && first->start < end && inherits)
+        first = TRY(isolate_locked(*first, address, end));
+    for (Area* area = first; area && area->start < end; area = areas_.next(*area)) {
         if (inherits)
             area->inherit = advice == kAdviseDontFork     ? Inherit::Nothing
                             : advice == kAdviseWipeOnFork ? Inherit::Zeros
@@ -106,8 +108,8 @@ Result<void> AddressSpace::advise(u64 address, u64 length, int advice) {
         else
             clear_pages_locked(area->start > address ? area->start : address, area->end < end ? area->end : end);
     }
-    if (inherits)
-        join_locked(address, end, dead);
+    if (inherits && first)
+        join_locked(*first, end, dead);
     return mapped ? Result<void>{} : Result<void>{fail(Errno::NoMem)}; // holes are told, but the rest is done
 }
 
@@ -117,7 +119,7 @@ Result<u64> AddressSpace::move_locked(Area& area, u64 old_length, const MapReque
                                       DeadAreas& dead) {
     const u64 from = area.start, length = request.length;
     Owned<Area> fresh = TRY(make_owned<Area>(area.at(0, length, area.offset), this));
-    TRY(check_limits_locked(length, false));
+    TRY(check_limits_locked(length > old_length ? length - old_length : 0, false));
     const u64 to = TRY(place_locked(request, length, dead));
     TRY(paging::move_range(tables_locked(), from, to, old_length < length ? old_length : length));
     flush(from, from + old_length);
@@ -151,7 +153,7 @@ Result<u64> AddressSpace::remap(u64 address, u64 old_length, u64 new_length, u64
     Area* area = areas_.find(address);
     if (area == nullptr)
         return fail(Errno::Fault);
-    if (area->is_reserved() || (fixed && reserved_locked(target, target + *new_size)))
+    if (area->is_reserved() || (fixed && reserved_locked(areas_.at_or_above(target), target + *new_size)))
         return fail(Errno::Inval);
     const bool duplicate = *old_size == 0; // of a shared mapping
     if ((duplicate && area->sharing != Sharing::Shared) || (keep && (area->object || duplicate)))
@@ -169,7 +171,7 @@ Result<u64> AddressSpace::remap(u64 address, u64 old_length, u64 new_length, u64
             TRY(check_limits_locked(more, area->access == Access::ReadWrite && area->sharing == Sharing::Private));
             areas_.set_end(*area, end + more);
             account_locked(*area, static_cast<i64>(more));
-            join_locked(end, end + more, dead);
+            join_locked(*area, end + more, dead);
             return address;
         }
     }
@@ -178,13 +180,10 @@ Result<u64> AddressSpace::remap(u64 address, u64 old_length, u64 new_length, u64
     if (*new_size < *old_size)
         TRY(unmap_locked(address + *new_size, end, dead));
     const u64 moved = *new_size < *old_size ? *new_size : *old_size;
-    if (!duplicate) {
-        TRY(split_locked(address));
-        TRY(split_locked(address + moved));
-    }
     area = areas_.find(address);
-    // The object's offset at `address`, should the area begin below it.
-    const u64 offset = area->offset_of(address);
+    const u64 offset = area->offset_of(address); // should the area begin below it
+    if (!duplicate)
+        area = TRY(isolate_locked(*area, address, address + moved));
     MapRequest request{
         .hint = target, .length = *new_size, .placement = fixed ? Placement::Fixed : Placement::Anywhere};
     if (duplicate) {

@@ -65,12 +65,14 @@ struct Area : AreaShape {
     TreeLink<Area> tree{};
     ListLink<Area> object_link{}; ///< on the object's list of areas, under its mappings_lock_
 
-    void summarise(const Area* left, const Area* right) {
+    bool summarise(const Area* left, const Area* right) {
+        const u64 before = largest_gap;
         largest_gap = gap;
         if (left && left->largest_gap > largest_gap)
             largest_gap = left->largest_gap;
         if (right && right->largest_gap > largest_gap)
             largest_gap = right->largest_gap;
+        return largest_gap != before;
     }
 };
 

@@ -41,43 +41,55 @@ u64 AreaMap::find_gap(u64 length, u64 top) const {
     return gap_below(areas_.root(), length, top);
 }
 
-/// Computes the gap below an area anew.
-void AreaMap::gap_changed(Area* area) {
+/// Tells an area where the one below it ends now.
+void AreaMap::set_gap(Area* area, u64 from) {
     if (area == nullptr)
         return;
-    const Area* below = areas_.previous(*area);
-    const u64 start = below ? below->end : kMinUserAddress;
-    area->gap = area->start > start ? area->start - start : 0;
+    area->gap = area->start > from ? area->start - from : 0;
     areas_.changed(*area);
 }
 
 void AreaMap::insert(Area& area) {
     Area* above = at_or_above(area.start);
     ASSERT(above == nullptr || above->start >= area.end);
+    const Area* under = below(above);
+    const u64 from = under ? under->end : kMinUserAddress;
+    area.gap = area.start > from ? area.start - from : 0;
     areas_.insert_before(above, area);
-    gap_changed(&area);
-    gap_changed(above);
+    set_gap(above, area.end);
     if (area.object)
         area.object->add_mapping(area);
 }
 
 void AreaMap::remove(Area& area) {
-    Area* above = areas_.next(area);
+    set_gap(areas_.next(area), area.start - area.gap);
     areas_.remove(area);
-    gap_changed(above);
     if (area.object)
         area.object->remove_mapping(area);
 }
 
+void AreaMap::split(Area& area, Area& upper) {
+    area.end = upper.start; // the gap above stays what it is: `upper` ends where `area` did
+    insert(upper);
+}
+
+void AreaMap::absorb(Area& area, Area& above) {
+    areas_.remove(above);
+    if (above.object)
+        above.object->remove_mapping(above);
+    area.end = above.end;
+}
+
 void AreaMap::set_start(Area& area, u64 start) {
+    const u64 from = area.start - area.gap;
     area.offset += start - area.start;
     area.start = start;
-    gap_changed(&area);
+    set_gap(&area, from);
 }
 
 void AreaMap::set_end(Area& area, u64 end) {
     area.end = end;
-    gap_changed(areas_.next(area));
+    set_gap(areas_.next(area), end);
 }
 
 bool AreaMap::continues(const Area& left, const Area& right) {

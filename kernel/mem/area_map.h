@@ -38,6 +38,10 @@ public:
     /// Adds an area, which overlaps no other, or removes it; and tells its object. The map does not own areas.
     void insert(Area& area);
     void remove(Area& area);
+    /// Adds `upper`, which is what `area` is from there on.
+    void split(Area& area, Area& upper);
+    /// Removes `above`, which `area` becomes part of.
+    void absorb(Area& area, Area& above);
     /// Moves an end of an area; the range stays clear of the neighbours. The offset follows the start.
     void set_start(Area& area, u64 start);
     void set_end(Area& area, u64 end);
@@ -46,7 +50,7 @@ public:
     static bool continues(const Area& left, const Area& right);
 
 private:
-    void gap_changed(Area* area);
+    void set_gap(Area* area, u64 from);
     u64 gap_below(const Area* area, u64 length, u64 top) const;
 
     Tree<Area, &Area::tree> areas_;

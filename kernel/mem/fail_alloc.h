@@ -10,9 +10,10 @@ namespace tollgate::fail_alloc {
 #ifdef TOLLGATE_TESTS
 /// Whether the allocation that the current thread is about to make fails.
 bool now();
-/// The current thread's allocation with this number from now on fails (1 is the next; 0: none). How many it has made
-/// since it last asked.
-u64 arm(u64 number);
+enum class Failing : u8 { Once, FromThenOn };
+/// The current thread's allocation with this number from now on fails (1 is the next; 0: none), or all from that one
+/// on. How many it has made since it last asked.
+u64 arm(u64 number, Failing which);
 /// From now on every Nth allocation of a user thread fails; 0: none.
 void every(u64 number);
 #else

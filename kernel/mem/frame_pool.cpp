@@ -62,6 +62,34 @@ unsigned FramePool::order_for(unsigned order) const {
 }
 
 u32 FramePool::take(unsigned order) {
+    const u32 n = take_merged(order);
+    if (n != kNone || !loose_)
+        return n;
+    merge_loose();
+    return take_merged(order);
+}
+
+void FramePool::give_loose(u32 n) {
+    ++free_;
+    push(n, 0);
+    loose_ = true;
+}
+
+void FramePool::merge_loose() {
+    u32 n = heads_[0];
+    heads_[0] = kNone;
+    for (u32 each = n; each != kNone; each = records_[each].next)
+        records_[each].state = kHeld; // or one would be merged with another that is still to come
+    while (n != kNone) {
+        const u32 next = records_[n].next;
+        --free_;
+        give(n, 0);
+        n = next;
+    }
+    loose_ = false;
+}
+
+u32 FramePool::take_merged(unsigned order) {
     unsigned from = order_for(order);
     if (from >= kOrders)
         return kNone;

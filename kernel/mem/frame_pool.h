@@ -40,6 +40,8 @@ public:
     u32 take(unsigned order);
     /// Gives back a block, which need not be what take() gave: any aligned part of it will do.
     void give(u32 first, unsigned order);
+    /// Gives back one frame without looking for its buddy; that is made up for when a larger block is wanted.
+    void give_loose(u32 n);
     /// Takes `count` adjacent frames / gives them back.
     u32 take_run(u32 count);
     void give_run(u32 first, u32 count);
@@ -51,8 +53,11 @@ private:
     void push(u32 n, unsigned order);
     void unlink(u32 n);
     unsigned order_for(unsigned order) const;
+    u32 take_merged(unsigned order);
+    void merge_loose();
 
     FrameRecord* records_ = nullptr;
+    bool loose_ = false; // single frames may lie beside free buddies
     u32 count_ = 0;
     u64 free_ = 0;
     u32 heads_[kOrders] = {kNone, kNone, kNone, kNone, kNone, kNone, kNone, kNone, kNone, kNone, kNone};

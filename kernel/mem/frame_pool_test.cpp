@@ -54,6 +54,21 @@ TEST(FramePool, RunsGiveBackTheirRest) {
     EXPECT_EQ(small.pool.take(8), 256u);
 }
 
+TEST(FramePool, LooseFramesBecomeWholeAgain) {
+    SmallPool small;
+    for (u32 i = 3; i < kCount; ++i)
+        ASSERT_NE(small.pool.take(0), FramePool::kNone);
+    for (u32 i = 3; i < kCount; ++i)
+        small.pool.give_loose(i * 3 % (kCount - 3) + 3);
+    EXPECT_EQ(small.pool.free_count(), u64{kCount - 3});
+    EXPECT_EQ(small.pool.take(8), 256u);
+    EXPECT_EQ(small.pool.free_count(), u64{kCount - 3 - 256});
+    small.pool.give(256, 8);
+    for (u32 i = 3; i < kCount; ++i)
+        ASSERT_NE(small.pool.take(0), FramePool::kNone);
+    EXPECT_EQ(small.pool.take(0), FramePool::kNone);
+}
+
 TEST(FramePool, TooMuchIsRefused) {
     SmallPool small;
     EXPECT_EQ(small.pool.take_run(513), FramePool::kNone);

@@ -20,7 +20,7 @@ constinit u32 record_count = 0;
 constinit u64 all_frames = 0;
 constinit PhysAddr ram_top;
 
-constexpr unsigned kBatchOrder = 4, kBatch = 1 << kBatchOrder;
+constexpr unsigned kBatch = 16;
 
 /// Frame numbers.
 struct Stack {
@@ -54,10 +54,7 @@ void refill(Cache& cache) {
     Guard guard{lock};
     if (!cache.used.empty())
         return;
-    const u32 block = pool.take(kBatchOrder);
-    for (u32 i = kBatch; block != FramePool::kNone && i-- > 0;)
-        cache.used.push(block + i); // the lowest on top
-    while (block == FramePool::kNone && cache.used.count < kBatch) {
+    while (cache.used.count < kBatch) {
         const u32 n = pool.take(0);
         if (n == FramePool::kNone)
             break;
@@ -69,7 +66,7 @@ void refill(Cache& cache) {
 void flush(Stack& stack, unsigned leave) {
     Guard guard{lock};
     while (stack.count > leave)
-        pool.give(stack.pop(), 0);
+        pool.give_loose(stack.pop());
 }
 
 void drain(void*) {
@@ -109,26 +106,30 @@ u32 take_frame(Prefer prefer, bool& cleared) {
     return n;
 }
 
-void keep(u32 n, Stack Cache::*where) {
-    InterruptGuard interrupts;
-    Stack& stack = own_cache().*where;
-    if (stack.full())
+/// Interrupts are off.
+void keep(u32 n, Stack& stack) {
+    if (stack.full()) [[unlikely]]
         flush(stack, kBatch);
     stack.push(n);
 }
 
-void drop(PhysAddr address) {
-    FrameRecord& record = record_of(address);
+/// Whether that was the last reference.
+bool release(FrameRecord& record) {
     // The only reference: nobody else can add one. Saves the locked instruction for private pages.
     if (record.references.load(kAcquire) == 1) {
         record.references.store(0, kRelaxed);
-    } else {
-        const u32 before = record.references.fetch_sub(1, kAcqRel);
-        ASSERT(before != 0);
-        if (before != 1)
-            return;
+        return true;
     }
-    keep(number_of(address), &Cache::used);
+    const u32 before = record.references.fetch_sub(1, kAcqRel);
+    ASSERT(before != 0);
+    return before == 1;
+}
+
+void drop(PhysAddr address) {
+    if (!release(record_of(address)))
+        return;
+    InterruptGuard interrupts;
+    keep(number_of(address), own_cache().used);
 }
 
 } // namespace
@@ -182,6 +183,14 @@ void add_reference(PhysAddr address) {
     ASSERT(before != 0);
 }
 
+void drop_references(std::span<const u64> addresses) {
+    InterruptGuard interrupts;
+    Stack& stack = own_cache().used;
+    for (const u64 address : addresses)
+        if (release(record_of(PhysAddr{address})))
+            keep(number_of(PhysAddr{address}), stack);
+}
+
 PhysAddr allocate_table() {
     bool cleared = false;
     const u32 n = fail_alloc::now() ? FramePool::kNone : take_frame(Prefer::Clean, cleared);
@@ -197,7 +206,8 @@ void free_table(PhysAddr table) {
     FrameRecord& record = record_of(table);
     ASSERT(record.references.load(kRelaxed) == 1 && record.use.used == 0);
     record.references.store(0, kRelaxed);
-    keep(number_of(table), &Cache::clean);
+    InterruptGuard interrupts;
+    keep(number_of(table), own_cache().clean);
 }
 
 TableUse& table_use(PhysAddr table) { return record_of(table).use; }

@@ -6,6 +6,7 @@
 #include "mem/frame_pool.h"
 #include "mem/layout.h"
 
+#include <span>
 #include <utility>
 
 namespace tollgate {
@@ -57,6 +58,8 @@ Result<PhysAddr> allocate_contiguous(u64 count);
 void free_contiguous(PhysAddr first, u64 count);
 /// One more reference, for a page table entry.
 void add_reference(PhysAddr address);
+/// Gives up a reference to each of these frames, by physical address.
+void drop_references(std::span<const u64> addresses);
 /// A frame of zeros for a page table; null if memory is out. It must be all zeros again when it is freed.
 PhysAddr allocate_table();
 void free_table(PhysAddr table);

@@ -55,12 +55,13 @@ void give_back_slot(u64 slot) {
     used[slot / 64] &= ~(u64{1} << slot % 64);
 }
 
-void free_pages(u64 from, u64 to) {
-    for (u64 page = from; page < to; page += kPageSize) {
-        const PhysAddr frame = paging::unmap_kernel(page);
+/// A whole slot, by one flush on every CPU.
+void free_pages(u64 from) {
+    PhysAddr frames[kSlotSize / kPageSize];
+    paging::unmap_kernel(from, frames);
+    for (const PhysAddr frame : frames)
         if (!frame.is_null())
             (void)Frame::adopt(frame);
-    }
 }
 
 Result<void> map_fresh(u64 from, u64 to) {
@@ -88,7 +89,7 @@ KernelStack::~KernelStack() {
     if (top_.is_null() || keep_cached(top_.value()))
         return;
     const u64 base = top_.value() - kSlotSize;
-    free_pages(base, top_.value());
+    free_pages(base);
     give_back_slot((base - kKernelSpace) / kSlotSize);
 }
 

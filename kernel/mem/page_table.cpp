@@ -153,21 +153,32 @@ Result<void> map_kernel(u64 address, PhysAddr frame, Access access, Caching cach
     return {};
 }
 
-PhysAddr unmap_kernel(u64 address) {
-    PhysAddr frame;
+// Few pages: a flush of everything would leave global ones (cpu/tlb.cpp).
+void unmap_kernel(u64 address, std::span<PhysAddr> frames) {
+    bool any = false;
     {
         Guard guard{kernel_lock};
-        u64* entry = shared_entry_locked(address, false);
-        if (entry == nullptr || !(*entry & kPtePresent))
-            return {};
-        frame = PhysAddr{*entry & kPteAddress};
-        *entry = 0;
+        for (u64 n = 0; n < frames.size(); ++n) {
+            u64* entry = shared_entry_locked(address + n * kPageSize, false);
+            const bool there = entry != nullptr && *entry & kPtePresent;
+            frames[n] = there ? PhysAddr{*entry & kPteAddress} : PhysAddr{};
+            if (there)
+                *entry = 0;
+            any = any || there;
+        }
     }
+    if (!any)
+        return;
     u64 online = 0;
     for (unsigned n = 0; n < cpu_count(); ++n)
         if (cpu_by_number(n).online.load(kAcquire))
             online |= u64{1} << n;
-    tlb_shootdown(online, address, address + kPageSize);
+    tlb_shootdown(online, address, address + frames.size() * kPageSize);
+}
+
+PhysAddr unmap_kernel(u64 address) {
+    PhysAddr frame;
+    unmap_kernel(address, {&frame, 1});
     return frame;
 }
 

@@ -6,6 +6,8 @@
 #include "mem/access.h"
 #include "mem/frames.h"
 
+#include <span>
+
 namespace tollgate {
 
 // [SDM vol 3, table 4-19]
@@ -34,6 +36,8 @@ PhysAddr kernel_root();
 Result<void> map_kernel(u64 address, PhysAddr frame, Access access, Caching caching = Caching::WriteBack);
 /// Takes it away and returns what was mapped (null if nothing); flushes all CPUs.
 PhysAddr unmap_kernel(u64 address);
+/// The same for adjacent pages, by one flush.
+void unmap_kernel(u64 address, std::span<PhysAddr> frames);
 
 /// New roots for an address space: user half empty, kernel half shared, fastcall space empty.
 Result<SpaceTables> create_space();

@@ -127,6 +127,7 @@ void set_entry(u64* entry, u64 value) {
 
 Result<u64*> find_entry(SpaceTables& tables, u64 address, bool create) {
     u64* table = direct<u64>(tables.kernel_root);
+#pragma GCC unroll 3
     for (unsigned level = 3; level > 0; --level) {
         u64& entry = table[index(address, level)];
         if (!(entry & kPtePresent)) [[unlikely]] {
@@ -174,10 +175,9 @@ bool next_slice(const SpaceTables& tables, u64& page, u64 end, Slice& slice) {
 }
 
 void Taken::free() {
-    for (unsigned i = 0; i < count; ++i)
-        (void)Frame::adopt(PhysAddr{frames[i]});
+    tollgate::frames::drop_references({frames, count});
     for (unsigned i = 0; i < table_count; ++i)
-        frames::free_table(PhysAddr{tables[i]});
+        tollgate::frames::free_table(PhysAddr{tables[i]});
     count = table_count = 0;
 }
 

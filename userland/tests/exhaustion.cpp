@@ -141,7 +141,7 @@ long touch_in_child(unsigned number) {
     const long child = raw(SYS_fork);
     if (child == 0) {
         char* const memory = map(600, MAP_PRIVATE);
-        probe(Probe::FailAllocation, number);
+        probe(Probe::FailAllocation, number, 1);
         for (size_t page = 0; page < 600; page += 50)
             memory[page * kPage] = 1;
         const long made = probe(Probe::FailAllocation, 0);

@@ -1,5 +1,6 @@
 // The memory map: threats M1 (page tables), M2 (no execution of data), M4 (what the kernel maps cannot be taken away),
 // M7 (hostile ELF files).
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -8,6 +9,8 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <initializer_list>
+#include <pthread.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -193,6 +196,96 @@ void test_kernel_mappings(Ktap& ktap) {
     ktap.test("M4 kernel addresses are no business of mmap, munmap, mprotect");
 }
 
+// --- M5
+
+struct Reader {
+    volatile char* page;
+    std::atomic<int> phase{0}; ///< 1: it has read the old byte; 2: the page is another one now
+    char seen = 0;
+};
+
+/// Keeps the old page in its core's TLB until it is told to look again.
+void* read_again(void* argument) {
+    Reader& reader = *static_cast<Reader*>(argument);
+    while (*reader.page != 1) {
+    }
+    reader.phase = 1;
+    while (reader.phase != 2)
+        reader.seen = *reader.page;
+    reader.seen = *reader.page;
+    return nullptr;
+}
+
+/// What another core has read of a page is not what it reads after the page was replaced. `replace` leaves a 2 there.
+template <class Replace>
+void check_other_core(Ktap& ktap, const char* what, Replace replace) {
+    Reader reader;
+    char* const page = map(kPage, PROT_READ | PROT_WRITE);
+    page[0] = 1;
+    reader.page = page;
+    pthread_t thread;
+    if (!ktap.check(pthread_create(&thread, nullptr, read_again, &reader) == 0, "no thread"))
+        return;
+    while (reader.phase != 1)
+        sched_yield();
+    let_others_run();
+    replace(page);
+    reader.phase = 2;
+    pthread_join(thread, nullptr);
+    ktap.check(reader.seen == 2, "%s: another core still sees %d", what, reader.seen);
+    munmap(page, kPage);
+}
+
+void test_other_cores(Ktap& ktap) {
+    for (int i = 0; i < 20; ++i) {
+        check_other_core(ktap, "MAP_FIXED", [](char* page) {
+            char* const fresh = map(kPage, PROT_READ | PROT_WRITE);
+            fresh[0] = 2;
+            mremap(fresh, kPage, kPage, MREMAP_MAYMOVE | MREMAP_FIXED, page);
+        });
+        check_other_core(ktap, "a copy after fork", [](char* page) {
+            const int child = fork();
+            if (child == 0) {
+                for (;;)
+                    sched_yield();
+            }
+            page[0] = 2; // on a frame of its own now
+            kill(child, SIGKILL);
+            wait_status(child);
+            page[0] = 2;
+        });
+    }
+    ktap.test("M5 what another core remembers of a page goes with the page");
+}
+
+// --- M8
+
+/// A child's writes stay with it, and the parent's with the parent; the frames come back.
+void test_fork_copies(Ktap& ktap) {
+    constexpr size_t kPages = 32;
+    char* const memory = map(kPages * kPage, PROT_READ | PROT_WRITE);
+    check_frames(ktap, [&] {
+        for (int round = 0; round < 200; ++round) {
+            std::memset(memory, 1, kPages * kPage);
+            const int child = fork();
+            if (child == 0) {
+                for (size_t i = 0; i < kPages; ++i)
+                    memory[i * kPage] = 2;
+                _exit(probe(Probe::CheckPageTables) == 0 ? 5 : 6);
+            }
+            if (!ktap.check(child > 0, "fork: %d", child))
+                return;
+            memory[kPage] = 3;
+            const int status = wait_status(child);
+            ktap.check(exited_with(status, 5), "the child: %s", describe(status));
+            ktap.check(memory[0] == 1 && memory[kPage] == 3 && memory[31 * kPage] == 1, "a child's byte came back");
+        }
+    });
+    check_tables(ktap, "after fork");
+    munmap(memory, kPages * kPage);
+    ktap.test("M8 what a child writes after fork stays with it");
+}
+
 // --- M7
 
 constexpr int kControlStatus = 42;
@@ -367,11 +460,13 @@ constexpr Victim kVictims[] = {
 
 int main(int argc, char** argv) {
     play_victim(argc, argv, {kVictims});
-    Ktap ktap(10);
+    Ktap ktap(12);
     test_page_tables(ktap);
     test_write_or_execute(ktap);
     test_execution(ktap);
     test_kernel_mappings(ktap);
+    test_other_cores(ktap);
+    test_fork_copies(ktap);
     test_programs(ktap);
     return ktap.finish();
 }
