@@ -4,6 +4,7 @@
 #include "api/numbers.h"
 #include "cpu/clock.h"
 #include "cpu/cpu.h"
+#include "cpu/fpu_signal.h"
 #include "cpu/layout.h"
 #include "cpu/segments.h"
 #include "cpu/smp.h"
@@ -50,6 +51,11 @@ void emit_offsets() {
     DEFINE(FRAME_RFLAGS, offsetof(TrapFrame, rflags));
     DEFINE(FRAME_RSP, offsetof(TrapFrame, rsp));
     DEFINE(FRAME_SS, offsetof(TrapFrame, ss));
+    DEFINE(FPU_LEGACY_SIZE, kFpuLegacySize);
+    DEFINE(FPU_HEADER_WORDS, kFpuHeaderSize / 8);
+    DEFINE(FPU_SOFTWARE_OFFSET, kFpuSoftwareOffset);
+    DEFINE(FPU_SOFTWARE_WORDS, sizeof(FpuSoftwareBytes) / 8);
+    DEFINE(FPU_MAGIC2, kFpuMagic2);
     DEFINE(VECTOR_SYSCALL, kVectorSyscall);
     DEFINE(VECTOR_INT80, kVectorInt80);
     DEFINE(KERNEL_CODE, kKernelCode);

@@ -9,15 +9,10 @@
 namespace tollgate {
 namespace {
 
-// The same on every CPU, written before the others start.
-constinit u32 components = 0; // XCR0
-constinit u64 image_size = kFpuLegacySize;
+constinit u32 components = 0; // XCR0; the same on every CPU, written before the others start
 constexpr u32 kX87 = 1, kSse = 2, kAvx = 4;
 
 } // namespace
-
-u64 fpu_image_size() { return image_size; }
-u64 fpu_image_components() { return components; }
 
 void fpu_initialise_cpu() {
     x86::write_cr0((x86::read_cr0() & ~(x86::kCr0Em | x86::kCr0Ts)) | x86::kCr0Mp | x86::kCr0Ne);
@@ -28,9 +23,8 @@ void fpu_initialise_cpu() {
     if (cpu_features.xsave) {
         components = kX87 | kSse | (cpu_features.avx ? kAvx : 0);
         asm volatile("xsetbv" ::"c"(0), "a"(components), "d"(0));
-        image_size = x86::cpuid(0xd, 0).ebx; // for what XCR0 has enabled [SDM vol 1, 13.2]
-        ASSERT(image_size <= kFpuMostBytes);
     }
+    fpu_images_initialise(components);
 }
 
 void fpu_initial_state(u8* area) {

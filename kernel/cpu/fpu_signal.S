@@ -1,6 +1,7 @@
 // Vector registers to and from memory that user code chose. Faults are survived: XSAVE may meet a hole in the user's stack, and XRSTOR
 // raises #GP for an image that fpu_image_valid() should have refused.
 
+#include "asm_offsets.h"
 #include "cpu/patch.h"
 
     .macro FIXUP instruction, target
@@ -10,13 +11,26 @@
     .endm
 
     .text
-// bool fpu_xsave_user(void* to, u32 components): false on a fault. 64-byte aligned; the header must be zero.
+// bool fpu_xsave_user(void* to, u32 components, const FpuSoftwareBytes* software, u32 size): false on a fault. `to` is 64-byte aligned.
+// XSAVE keeps what it finds in the reserved part of the header, which is cleared first; the magic word goes behind the image.
     .global fpu_xsave_user
 fpu_xsave_user:
     PATCH(PATCH_SMAP, stac)
+    movq %rdi, %r8
+    movq %rdx, %r9
+    movl %ecx, %r10d
+    addq $FPU_LEGACY_SIZE, %rdi
+    movl $FPU_HEADER_WORDS, %ecx
+    xorl %eax, %eax
+1:  rep stosq
     movl %esi, %eax
     xorl %edx, %edx
-1:  xsaveq (%rdi)
+10: xsaveq (%r8)
+    movq %r9, %rsi
+    leaq FPU_SOFTWARE_OFFSET(%r8), %rdi
+    movl $FPU_SOFTWARE_WORDS, %ecx
+11: rep movsq
+12: movl $FPU_MAGIC2, (%r8, %r10)
     PATCH(PATCH_SMAP, clac)
     movl $1, %eax
     ret
@@ -24,6 +38,9 @@ fpu_xsave_user:
     xorl %eax, %eax
     ret
     FIXUP 1b, 2b
+    FIXUP 10b, 2b
+    FIXUP 11b, 2b
+    FIXUP 12b, 2b
 
 // bool fpu_fxsave_user(void* to)
     .global fpu_fxsave_user

@@ -3,11 +3,12 @@
 
 #include "cpu/features.h"
 #include "cpu/x86.h"
+#include "lib/assert.h"
 
 namespace tollgate {
 namespace {
 
-extern "C" bool fpu_xsave_user(void* to, u32 components);
+extern "C" bool fpu_xsave_user(void* to, u32 components, const FpuSoftwareBytes* software, u32 size);
 extern "C" bool fpu_fxsave_user(void* to);
 extern "C" bool fpu_try_xrstor(const void* from, u32 components);
 extern "C" bool fpu_try_fxrstor(const void* from);
@@ -42,39 +43,51 @@ u32 read_mxcsr_mask() {
     return mask != 0 ? mask : 0xffbf;
 }
 
-u32 mxcsr_mask() {
-    // The same on every CPU; the first caller reads it, and a second one at the same time reads the same.
-    static constinit u32 mask = 0;
-    if (mask == 0)
-        mask = read_mxcsr_mask();
-    return mask;
-}
-
 } // namespace
+
+constinit FpuImages fpu_images;
+
+void fpu_images_initialise(u32 components) {
+    fpu_images.mxcsr_mask = read_mxcsr_mask();
+    fpu_images.components = components;
+    if (components == 0)
+        return;
+    const u32 size = x86::cpuid(0xd, 0).ebx; // for what XCR0 has enabled [SDM vol 1, 13.2]
+    ASSERT(size <= kFpuMostBytes);
+    fpu_images.size = size;
+    fpu_images.software = {.magic1 = kFpuMagic1,
+                           .extended_size = size + static_cast<u32>(sizeof kFpuMagic2),
+                           .components = components,
+                           .size = size,
+                           .padding = {}};
+}
 
 bool fpu_save_to_user(u64 address) {
     void* const to = reinterpret_cast<void*>(address);
-    const u64 components = fpu_image_components();
-    return components != 0 ? fpu_xsave_user(to, static_cast<u32>(components)) : fpu_fxsave_user(to);
+    if (fpu_images.components == 0) [[unlikely]]
+        return fpu_fxsave_user(to);
+    return fpu_xsave_user(to, static_cast<u32>(fpu_images.components), &fpu_images.software,
+                          static_cast<u32>(fpu_images.size));
 }
 
 bool fpu_image_valid(const u8* image) {
-    if (field<u32>(image, kMxcsrOffset) & ~mxcsr_mask())
+    if (field<u32>(image, kMxcsrOffset) & ~fpu_images.mxcsr_mask)
         return false;
-    const u64 components = fpu_image_components();
+    const u64 components = fpu_images.components;
     if (components == 0)
         return true;
     if (field<u64>(image, kStateBitsOffset) & ~components)
         return false;
     // XCOMP_BV (the compacted format) and what is reserved behind it, to the end of the header.
+    u64 reserved = 0;
+#pragma GCC unroll 8
     for (u64 offset = kCompactBitsOffset; offset < kFpuLegacySize + kFpuHeaderSize; offset += 8)
-        if (field<u64>(image, offset) != 0)
-            return false;
-    return true;
+        reserved |= field<u64>(image, offset);
+    return reserved == 0;
 }
 
 bool fpu_restore_image(const u8* image) {
-    const u64 components = fpu_image_components();
+    const u64 components = fpu_images.components;
     return components != 0 ? fpu_try_xrstor(image, static_cast<u32>(components)) : fpu_try_fxrstor(image);
 }
 

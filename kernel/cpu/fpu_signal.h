@@ -17,15 +17,22 @@ static_assert(sizeof(FpuSoftwareBytes) == 48);
 inline constexpr u64 kFpuSoftwareOffset = 464, kFpuLegacySize = 512, kFpuHeaderSize = 64;
 inline constexpr u32 kFpuMagic1 = 0x46505853, kFpuMagic2 = 0x46505845;
 
-/// Bytes of an image: 512 with FXSAVE, else what CPUID says for XCR0. At most kFpuMostBytes.
-u64 fpu_image_size();
 inline constexpr u64 kFpuMostBytes = 832; // x87, SSE and AVX
-/// XCR0; 0 where there is no XSAVE.
-u64 fpu_image_components();
 
-/// The registers to 64-byte aligned user memory whose XSAVE header is zero. False on a fault.
+/// What images look like here. Written once a CPU, with the same values.
+struct FpuImages {
+    u64 size = kFpuLegacySize; ///< bytes: 512 with FXSAVE, else what CPUID says for XCR0; at most kFpuMostBytes
+    u64 components = 0;        ///< XCR0; 0 where there is no XSAVE
+    u32 mxcsr_mask = 0;        ///< the bits of MXCSR that exist
+    FpuSoftwareBytes software{};
+};
+extern constinit FpuImages fpu_images;
+void fpu_images_initialise(u32 components);
+
+/// The registers to 64-byte aligned user memory, with software bytes and the second magic word behind. False on a
+/// fault.
 bool fpu_save_to_user(u64 address);
-/// An image in kernel memory, 64-byte aligned and fpu_image_size() bytes long, that user code has written: whether
+/// An image in kernel memory, 64-byte aligned and fpu_images.size bytes long, that user code has written: whether
 /// XRSTOR would take it. Nothing reserved in the header or MXCSR, no component that is not enabled, the standard
 /// format.
 bool fpu_image_valid(const u8* image);

@@ -270,6 +270,9 @@ void Scheduler::kill(Thread& thread) {
 
 void Scheduler::interrupt(Thread& thread) {
     thread.interrupted_.store(true, kSeqCst);
+    // This one, and not on its way to sleep, as it is when an interrupt's handler comes here.
+    if (&thread == this_cpu().current && thread.state_.load(kRelaxed) == ThreadState::Running)
+        return cpu_request_work(kWorkThread);
     make_look(thread);
 }
 

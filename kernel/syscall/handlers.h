@@ -294,6 +294,12 @@ Result<u64> sys_timer_settime(Caller&, i32 id, u32 flags, UserPtr<const TimerSpa
 Result<u64> sys_timer_gettime(Caller&, i32 id, UserPtr<TimerSpan> to);
 Result<u64> sys_timer_getoverrun(Caller&, i32 id);
 Result<u64> sys_timer_delete(Caller&, i32 id);
+Result<u64> sys_timerfd_create(Caller&, int clock, u32 flags);
+Result<u64> sys_timerfd_settime(Caller&, int descriptor, u32 flags, UserPtr<const TimerSpan> setting,
+                                UserPtr<TimerSpan> old);
+Result<u64> sys_timerfd_gettime(Caller&, int descriptor, UserPtr<TimerSpan> to);
+Result<u64> sys_signalfd(Caller&, int descriptor, UserPtr<const SignalSet> set, u64 size);
+Result<u64> sys_signalfd4(Caller&, int descriptor, UserPtr<const SignalSet> set, u64 size, u32 flags);
 
 // Futexes
 Result<u64> sys_set_robust_list(Caller&, u64 head, u64 size);

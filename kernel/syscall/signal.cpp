@@ -126,23 +126,22 @@ Result<u64> sys_rt_sigaction(Caller& caller, int signal, UserPtr<const SignalAct
                              u64 size) {
     if (size != kSetSize)
         return fail(Errno::Inval);
-    SignalAction action;
+    SignalAction action, before;
     if (!from.is_null())
-        action = TRY(copy_from_user(from));
+        TRY(copy_from_user_bytes(&action, from.address(), sizeof action));
     if (signal < 1 || signal > kSignals)
         return fail(Errno::Inval);
-    SignalAction before;
     if (from.is_null()) {
-        before = task::signal_action(*caller.process, signal);
+        task::get_signal_action(*caller.process, signal, before);
     } else {
         if (signal_bit(signal) & task::kUnstoppable)
             return fail(Errno::Inval);
         action.flags &= kKnownFlags;
         action.mask &= ~task::kUnstoppable;
-        before = task::set_signal_action(*caller.process, signal, action);
+        task::exchange_signal_action(*caller.process, signal, action, before);
     }
     if (!old.is_null())
-        TRY(copy_to_user(old, before));
+        TRY(copy_to_user_bytes(old.address(), &before, sizeof before));
     return 0;
 }
 

@@ -91,7 +91,7 @@ Result<u64> sys_waitid(Caller& caller, u32 kind, int id, UserPtr<SignalInfo> inf
         TRY(copy_to_user(usage, usage_for_user(found.usage)));
     if (info.is_null())
         return 0;
-    SignalInfo result; // zeros if there was nothing
+    SignalInfo result{}; // zeros if there was nothing
     if (found.id != 0) {
         const Told child = told_by(found.status);
         result.signal = task::kSigChild;

@@ -1,17 +1,18 @@
 // What processes and threads keep of signals: masks, actions, what is inherited, and where they begin and end.
 #include "task/signal_internal.h"
+#include "task/signal_read.h"
 
 namespace tollgate::task {
 
 SignalInfo kernel_signal(int signal) {
-    SignalInfo info;
+    SignalInfo info{};
     info.signal = signal;
     info.code = kCodeKernel;
     return info;
 }
 
 SignalInfo user_signal(const Caller& caller, int signal) {
-    SignalInfo info;
+    SignalInfo info{};
     info.signal = signal;
     info.code = kCodeUser;
     info.sender.process = caller.process->id();
@@ -20,7 +21,7 @@ SignalInfo user_signal(const Caller& caller, int signal) {
 }
 
 SignalInfo child_signal(const Process& child, i32 code, i32 status) {
-    SignalInfo info;
+    SignalInfo info{};
     info.signal = kSigChild;
     info.code = code;
     info.child.process = child.id();
@@ -54,20 +55,32 @@ SignalSet blocked_and_pending(UserThread& self) {
     return (self.signals.pending.set | self.process->signals.pending.set) & self.signals.mask.load(kRelaxed);
 }
 
-SignalAction signal_action(Process& process, int signal) {
+void get_signal_action(const Process& process, int signal, SignalAction& to) {
     Guard guard{process.signals.lock};
-    return process.signals.actions[signal - 1];
+    to = process.signals.actions[signal - 1];
 }
 
-SignalAction set_signal_action(Process& process, int signal, const SignalAction& action) {
+bool take_signal(UserThread& self, SignalSet set, SignalInfo& info) {
+    Guard guard{self.process->signals.lock};
+    return take_signal_locked(self, set, info) != 0;
+}
+
+bool has_signal(const UserThread& self, SignalSet set) {
+    return (self.signals.pending.set | self.process->signals.pending.set) & set;
+}
+
+WaitQueue& signal_arrivals_queue() { return signal_arrivals; }
+void count_signal_file(int by) { signal_files.fetch_add(static_cast<u32>(by), kRelaxed); }
+
+void exchange_signal_action(Process& process, int signal, const SignalAction& action, SignalAction& before) {
     ProcessSignals& signals = process.signals;
     Guard guard{signals.lock};
-    const SignalAction before = signals.actions[signal - 1];
-    signals.actions[signal - 1] = action;
-    if (action.handler == kActionIgnore ||
-        (action.handler == kActionDefault && (signal_bit(signal) & kIgnoredByDefault)))
+    SignalAction& stored = signals.actions[signal - 1];
+    before = stored;
+    stored = action;
+    if (action.handler <= kActionIgnore &&
+        (action.handler == kActionIgnore || (signal_bit(signal) & kIgnoredByDefault)))
         drop_everywhere_locked(signals, signal_bit(signal));
-    return before;
 }
 
 bool may_signal(const Caller& sender, const Process& to, int signal) {
@@ -138,6 +151,8 @@ void detach_signals(UserThread& thread) {
     signals.threads.remove(thread.signals);
     if (signals.threads.empty()) {
         drop_locked(signals, signals.pending, ~SignalSet{0});
+        delete signals.spare;
+        signals.spare = nullptr;
         return;
     }
     // It may have been the one that was to take a signal of the process.
@@ -162,7 +177,7 @@ void reset_signals_for_exec(UserThread& self) {
     ProcessSignals& signals = self.process->signals;
     Guard guard{signals.lock};
     for (SignalAction& action : signals.actions)
-        action = {.handler = action.handler == kActionIgnore ? kActionIgnore : kActionDefault};
+        action = {action.handler == kActionIgnore ? kActionIgnore : kActionDefault, 0, 0, 0};
     self.signals.alternate_stack = {0, kStackDisabled, 0, 0};
 }
 

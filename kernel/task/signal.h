@@ -20,11 +20,11 @@ inline constexpr int kSignals = 64;
 using SignalSet = u64;
 constexpr SignalSet signal_bit(int signal) { return SignalSet{1} << (signal - 1); }
 
-/// siginfo_t [asm-generic/siginfo.h]. What follows `code` depends on it.
+/// siginfo_t [asm-generic/siginfo.h]. What follows `code` depends on it. To be initialised by `{}`: it goes out whole.
 struct SignalInfo {
-    i32 signal = 0, error = 0, code = 0, pad = 0;
+    i32 signal, error, code, pad;
     union {
-        u8 bytes[112] = {};
+        u8 bytes[112];
         struct {
             i32 process;
             u32 user;
@@ -54,7 +54,7 @@ inline constexpr i32 kChildExited = 1, kChildKilled = 2, kChildDumped = 3, kChil
 
 /// What rt_sigaction(2) sets, in the kernel's layout [asm/signal.h, struct sigaction].
 struct SignalAction {
-    u64 handler = 0, flags = 0, restorer = 0, mask = 0;
+    u64 handler, flags, restorer, mask;
 };
 static_assert(sizeof(SignalAction) == 32);
 /// SignalAction::handler
@@ -76,7 +76,7 @@ inline constexpr i32 kStackInUse = 1, kStackDisabled = 2, kStackAutoDisarm = i32
 
 /// A signal that waits, with its details. On the heap, or part of a timer, which then says so.
 struct QueuedSignal {
-    SignalInfo info;
+    SignalInfo info{};
     /// For those not on the heap: it is off its queue and may be queued again; `to` is what the program will see, null
     /// if the signal is dropped. Under ProcessSignals::lock.
     void (*taken)(QueuedSignal&, SignalInfo* to) = nullptr;
@@ -107,11 +107,12 @@ struct ThreadSignals {
 /// any wait queue's.
 struct ProcessSignals {
     mutable Spinlock lock{LockRank::Signals};
-    SignalAction actions[kSignals]; ///< of signal n at n - 1
-    PendingSignals pending;         ///< for whichever thread does not block them
+    SignalAction actions[kSignals]{}; ///< of signal n at n - 1
+    PendingSignals pending;           ///< for whichever thread does not block them
     List<ThreadSignals, &ThreadSignals::link> threads;
-    u32 queued = 0;       ///< in all queues of the process, against RLIMIT_SIGPENDING
-    int fatal_status = 0; ///< a signal ends the process: its wait status; threads end as they reach user code
+    QueuedSignal* spare = nullptr; ///< one kept from the heap, since most processes queue one at a time
+    u32 queued = 0;                ///< in all queues of the process, against RLIMIT_SIGPENDING
+    int fatal_status = 0;          ///< a signal ends the process: its wait status; threads end as they reach user code
 
     enum class Job : u8 { Running, Stopping, Stopped };
     Atomic<Job> job{Job::Running}; ///< changes under the lock

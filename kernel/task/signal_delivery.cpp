@@ -111,7 +111,8 @@ void thread_work(TrapFrame& frame) {
         }
         if (self.process->signals.continued)
             report_continued(*self.process);
-        if (!act_on_one(self, frame))
+        // Without the lock: whatever is queued after this look sets the flag that was cleared before it.
+        if (!signals_pending(self) || !act_on_one(self, frame))
             break;
     }
     if (is_call(frame) && is_restart(frame.rax))

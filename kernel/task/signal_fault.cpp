@@ -44,7 +44,7 @@ u32 sse_raised() {
 }
 
 SignalInfo fault_signal(int signal, i32 code, u64 address) {
-    SignalInfo info;
+    SignalInfo info{};
     info.signal = signal;
     info.code = code;
     info.fault.address = address;

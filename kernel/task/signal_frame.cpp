@@ -40,7 +40,7 @@ Result<Places> find_room(const UserThread& self, const TrapFrame& registers, u64
     const bool switches = (action_flags & kOnAlternateStack) && alternate.size != 0 && !already_on;
     if (switches)
         rsp = alternate.address + alternate.size;
-    const u64 fpu = align_down(rsp - fpu_image_size() - sizeof kFpuMagic2, kFpuAlignment);
+    const u64 fpu = align_down(rsp - fpu_images.size - sizeof kFpuMagic2, kFpuAlignment);
     // At a handler's first instruction rsp + 8 is a multiple of 16 [System V ABI, 3.2.2].
     const u64 frame = align_down(fpu - sizeof(SignalFrame), 16) - 8;
     if (frame > rsp)
@@ -51,64 +51,70 @@ Result<Places> find_room(const UserThread& self, const TrapFrame& registers, u64
 }
 
 Result<void> push_fpu(u64 address) {
-    TRY(check_user_range(address, fpu_image_size() + sizeof kFpuMagic2));
-    const u64 components = fpu_image_components();
-    if (components != 0) { // XSAVE keeps what it finds in the header's reserved part
-        static constexpr u64 kNoHeader[kFpuHeaderSize / 8] = {};
-        TRY(copy_to_user_bytes(address + kFpuLegacySize, kNoHeader, sizeof kNoHeader));
-    }
+    TRY(check_user_range(address, fpu_images.size + sizeof kFpuMagic2));
     if (!fpu_save_to_user(address))
         return fail(Errno::Fault);
-    FpuSoftwareBytes software{};
-    if (components != 0) {
-        software.magic1 = kFpuMagic1;
-        software.size = static_cast<u32>(fpu_image_size());
-        software.extended_size = software.size + static_cast<u32>(sizeof kFpuMagic2);
-        software.components = components;
-        TRY(copy_to_user_bytes(address + software.size, &kFpuMagic2, sizeof kFpuMagic2));
-    }
-    return copy_to_user_bytes(address + kFpuSoftwareOffset, &software, sizeof software);
+    return {};
 }
 
+/// The part of a SignalFrame that every handler gets.
+struct FrameTop {
+    u64 return_address;
+    SignalContext context;
+};
+static_assert(sizeof(FrameTop) == __builtin_offsetof(SignalFrame, info));
+
 void fill_context(SignalContext& to, const UserThread& self, const TrapFrame& from, u64 fpu, SignalSet mask) {
-    to.flags = kContextSs | kContextStrictSs | (fpu_image_components() != 0 ? kContextHasXsave : 0);
+    to.flags = kContextSs | kContextStrictSs | (fpu_images.components != 0 ? kContextHasXsave : 0);
     to.link = 0;
     to.stack = self.signals.alternate_stack;
     to.mask = mask;
-    SignalRegisters& r = to.registers;
-    r = {.r8 = from.args[4],
-         .r9 = from.args[5],
-         .r10 = from.args[3],
-         .r11 = from.r11,
-         .r12 = from.r12,
-         .r13 = from.r13,
-         .r14 = from.r14,
-         .r15 = from.r15,
-         .rdi = from.args[0],
-         .rsi = from.args[1],
-         .rbp = from.rbp,
-         .rbx = from.rbx,
-         .rdx = from.args[2],
-         .rax = from.rax,
-         .rcx = from.rcx,
-         .rsp = from.rsp,
-         .rip = from.rip,
-         .rflags = from.rflags,
-         .cs = kUserCode,
-         .gs = 0,
-         .fs = 0,
-         .ss = kUserData,
-         .error = self.signals.fault_error,
-         .vector = self.signals.fault_vector,
-         .old_mask = mask,
-         .fault_address = self.signals.fault_address,
-         .fpu = fpu,
-         .reserved = {}};
+    SignalRegisters& r = to.registers; // one by one: a whole structure would be built elsewhere and copied
+    r.r8 = from.args[4];
+    r.r9 = from.args[5];
+    r.r10 = from.args[3];
+    r.r11 = from.r11;
+    r.r12 = from.r12;
+    r.r13 = from.r13;
+    r.r14 = from.r14;
+    r.r15 = from.r15;
+    r.rdi = from.args[0];
+    r.rsi = from.args[1];
+    r.rbp = from.rbp;
+    r.rbx = from.rbx;
+    r.rdx = from.args[2];
+    r.rax = from.rax;
+    r.rcx = from.rcx;
+    r.rsp = from.rsp;
+    r.rip = from.rip;
+    r.rflags = from.rflags;
+    r.cs = kUserCode;
+    r.gs = r.fs = 0;
+    r.ss = kUserData;
+    r.error = self.signals.fault_error;
+    r.vector = self.signals.fault_vector;
+    r.old_mask = mask;
+    r.fault_address = self.signals.fault_address;
+    r.fpu = fpu;
+    for (u64& word : r.reserved)
+        word = 0;
 }
 
-/// A copy of a frame's FPU state on the kernel stack.
+/// A copy of a frame's FPU state, and of the magic word behind it, on the kernel stack.
 struct alignas(kFpuAlignment) FpuImage {
-    u8 bytes[kFpuMostBytes];
+    u8 bytes[kFpuMostBytes + sizeof kFpuMagic2];
+
+    /// Whether it is the whole image that push_fpu() makes.
+    bool has_magic() const {
+        const auto& software = *reinterpret_cast<const FpuSoftwareBytes*>(bytes + kFpuSoftwareOffset);
+        return software.magic1 == kFpuMagic1 && software.size == fpu_images.size &&
+               software.extended_size >= software.size &&
+               *reinterpret_cast<const u32*>(bytes + software.size) == kFpuMagic2;
+    }
+    u64& state_bits() { return *reinterpret_cast<u64*>(bytes + kFpuLegacySize); }
+    u64 saved_components() const {
+        return reinterpret_cast<const FpuSoftwareBytes*>(bytes + kFpuSoftwareOffset)->components;
+    }
 };
 
 /// Turns an image without (valid) software bytes into one that resets what FXSAVE does not know.
@@ -116,7 +122,7 @@ void keep_legacy_only(FpuImage& image) {
     u64* const header = reinterpret_cast<u64*>(image.bytes + kFpuLegacySize);
     for (u64 word = 0; word < kFpuHeaderSize / 8; ++word)
         header[word] = 0;
-    header[0] = 3 & fpu_image_components(); // x87 and SSE
+    header[0] = 3 & fpu_images.components; // x87 and SSE
 }
 
 /// The image at `address` that rt_sigreturn loads. Errors: Fault (unreadable), Inval (the CPU would refuse it).
@@ -125,22 +131,20 @@ Result<void> take_fpu(u64 address) {
         fpu_reset();
         return {};
     }
-    const u64 components = fpu_image_components();
-    if (address % (components != 0 ? kFpuAlignment : 16) != 0)
+    const bool has_xsave = fpu_images.components != 0;
+    if (address % (has_xsave ? kFpuAlignment : 16) != 0)
         return fail(Errno::Inval); // #GP of XRSTOR and FXRSTOR
     FpuImage image;
-    const FpuSoftwareBytes software =
-        TRY(copy_from_user(UserPtr<const FpuSoftwareBytes>{address + kFpuSoftwareOffset}));
-    bool whole = components != 0 && software.magic1 == kFpuMagic1 && software.size == fpu_image_size() &&
-                 software.extended_size >= software.size;
-    if (whole)
-        whole = TRY(copy_from_user(UserPtr<const u32>{address + software.size}))
-    == kFpuMagic2;
-    TRY(copy_from_user_bytes(image.bytes, address, whole ? fpu_image_size() : kFpuLegacySize));
-    if (!whole)
+    const bool whole = has_xsave &&
+                       copy_from_user_bytes(image.bytes, address, fpu_images.size + sizeof kFpuMagic2).has_value() &&
+                       image.has_magic();
+    if (!whole) {
+        TRY(copy_from_user_bytes(image.bytes, address, kFpuLegacySize));
         keep_legacy_only(image);
-    else if (!mutant(Mutant::SigreturnFpu)) // components that the program says it did not save start anew
-        *reinterpret_cast<u64*>(image.bytes + kFpuLegacySize) &= software.components | ~components;
+    } else if (!mutant(Mutant::SigreturnFpu)) {
+        // Components that the program says it did not save start anew.
+        image.state_bits() &= image.saved_components() | ~fpu_images.components;
+    }
     if (!fpu_image_valid(image.bytes) && !mutant(Mutant::SigreturnFpu)) // [threats L4]
         return fail(Errno::Inval);
     if (!fpu_restore_image(image.bytes))
@@ -153,23 +157,28 @@ Result<void> take_fpu(u64 address) {
 Result<void> take_registers(TrapFrame& to, const SignalRegisters& from) {
     if (from.rip >= kUserTop && !mutant(Mutant::SigreturnRip))
         return fail(Errno::Fault);
-    to = {.r15 = from.r15,
-          .r14 = from.r14,
-          .r13 = from.r13,
-          .r12 = from.r12,
-          .rbp = from.rbp,
-          .rbx = from.rbx,
-          .r11 = from.r11,
-          .rcx = from.rcx,
-          .args = {from.rdi, from.rsi, from.rdx, from.r10, from.r8, from.r9},
-          .rax = from.rax,
-          .vector = kVectorNone,
-          .error = 0,
-          .rip = from.rip,
-          .cs = kUserCode,
-          .rflags = (from.rflags & kUserFlags) | x86::kFlagIf | x86::kFlagFixed,
-          .rsp = from.rsp,
-          .ss = kUserData};
+    to.r15 = from.r15;
+    to.r14 = from.r14;
+    to.r13 = from.r13;
+    to.r12 = from.r12;
+    to.rbp = from.rbp;
+    to.rbx = from.rbx;
+    to.r11 = from.r11;
+    to.rcx = from.rcx;
+    to.args[0] = from.rdi;
+    to.args[1] = from.rsi;
+    to.args[2] = from.rdx;
+    to.args[3] = from.r10;
+    to.args[4] = from.r8;
+    to.args[5] = from.r9;
+    to.rax = from.rax;
+    to.vector = kVectorNone;
+    to.error = 0;
+    to.rip = from.rip;
+    to.cs = kUserCode;
+    to.rflags = (from.rflags & kUserFlags) | x86::kFlagIf | x86::kFlagFixed;
+    to.rsp = from.rsp;
+    to.ss = kUserData;
     if (mutant(Mutant::SigreturnFlags))
         to.rflags = from.rflags | x86::kFlagIf | x86::kFlagFixed;
     return {};
@@ -178,8 +187,8 @@ Result<void> take_registers(TrapFrame& to, const SignalRegisters& from) {
 Result<void> take_frame(UserThread& self, TrapFrame& registers) {
     // The handler's RET has popped the return address: rsp points behind it.
     const u64 address = registers.rsp - sizeof(SignalFrame::return_address);
-    const SignalContext context =
-        TRY(copy_from_user(UserPtr<const SignalContext>{address + __builtin_offsetof(SignalFrame, context)}));
+    SignalContext context;
+    TRY(copy_from_user_bytes(&context, address + __builtin_offsetof(SignalFrame, context), sizeof context));
     task::set_signal_mask(self, context.mask);
     TRY(take_registers(registers, context.registers));
     TRY(take_fpu(context.registers.fpu));
@@ -198,15 +207,12 @@ Result<void> push_signal_frame(UserThread& self, TrapFrame& frame, const SignalI
         return fail(Errno::Fault);
     const Places places = TRY(find_room(self, frame, action.flags));
     TRY(push_fpu(places.fpu));
-    SignalFrame made;
-    made.return_address = action.restorer;
-    fill_context(made.context, self, frame, places.fpu, saved_mask);
-    u64 size = __builtin_offsetof(SignalFrame, info);
-    if (action.flags & kWithInfo) {
-        made.info = info;
-        size = sizeof made;
-    }
-    TRY(copy_to_user_bytes(places.frame, &made, size));
+    FrameTop top;
+    top.return_address = action.restorer;
+    fill_context(top.context, self, frame, places.fpu, saved_mask);
+    TRY(copy_to_user_bytes(places.frame, &top, sizeof top));
+    if (action.flags & kWithInfo)
+        TRY(copy_to_user_bytes(places.frame + sizeof top, &info, sizeof info));
     if (self.signals.alternate_stack.flags & kStackAutoDisarm)
         self.signals.alternate_stack = {0, kStackDisabled, 0, 0};
     frame.args[0] = static_cast<u64>(info.signal);

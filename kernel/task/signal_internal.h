@@ -29,9 +29,9 @@ inline bool has_handler(const SignalAction& action) { return action.handler > kA
 /// Init ends by no signal that it has not asked for [man 2 kill].
 inline bool is_protected(const Process& process) { return process.id() == 1; }
 
-/// The action of a signal. Setting one that ignores drops what is pending [POSIX, 2.4.3]; the old one.
-SignalAction signal_action(Process& process, int signal);
-SignalAction set_signal_action(Process& process, int signal, const SignalAction& action);
+/// The action of a signal. Setting one that ignores drops what is pending [POSIX, 2.4.3].
+void get_signal_action(const Process& process, int signal, SignalAction& to);
+void exchange_signal_action(Process& process, int signal, const SignalAction& action, SignalAction& before);
 /// For sigpending(2).
 SignalSet blocked_and_pending(UserThread& self);
 /// kill(2)'s rule: the sender's user ids match, or it is root; SIGCONT within the session always.

@@ -12,6 +12,27 @@ namespace {
 bool blocks(const ThreadSignals& thread, SignalSet bit) { return thread.mask.load(kRelaxed) & bit; }
 bool awaits(const ThreadSignals& thread, SignalSet bit) { return thread.awaited.load(kRelaxed) & bit; }
 
+/// From the heap, or the one that was kept; null without memory.
+QueuedSignal* allocate_locked(ProcessSignals& signals, const SignalInfo& info) {
+    QueuedSignal* queued = signals.spare;
+    if (queued) {
+        signals.spare = nullptr;
+        queued->info = info;
+    } else {
+        queued = new (std::nothrow_t{}) QueuedSignal{info};
+    }
+    signals.queued += queued != nullptr;
+    return queued;
+}
+
+void free_locked(ProcessSignals& signals, QueuedSignal& queued) {
+    --signals.queued;
+    if (signals.spare)
+        delete &queued;
+    else
+        signals.spare = &queued;
+}
+
 /// A blocked signal is kept even if it is ignored: the action may change before it is unblocked [POSIX, 2.4.1].
 bool is_ignored_locked(const Process& process, const ThreadSignals& target, int signal) {
     const SignalSet bit = signal_bit(signal);
@@ -86,9 +107,8 @@ Result<void> send(Process& process, ThreadSignals* thread, const SignalInfo& inf
         return {}; // one of them is enough
     // Counted by process; Linux counts by user.
     const bool room = signals.queued < process.limits[Limit::PendingSignals];
-    QueuedSignal* const queued = room ? new (std::nothrow_t{}) QueuedSignal{info} : nullptr;
+    QueuedSignal* const queued = room ? allocate_locked(signals, info) : nullptr;
     if (queued) {
-        ++signals.queued;
         pending.queue.push_back(*queued);
     } else if (info.signal >= kFirstRealTime && info.code != kCodeUser) {
         return fail(Errno::Again);
@@ -100,8 +120,6 @@ Result<void> send(Process& process, ThreadSignals* thread, const SignalInfo& inf
 
 /// Takes a signal off one queue. More of the same real-time signal may stay.
 void take_from_locked(ProcessSignals& signals, PendingSignals& pending, int signal, SignalInfo& info) {
-    info = {};
-    info.signal = signal;
     QueuedSignal* taken = nullptr;
     bool more = false;
     for (QueuedSignal& queued : pending.queue) {
@@ -117,14 +135,15 @@ void take_from_locked(ProcessSignals& signals, PendingSignals& pending, int sign
     }
     if (!more)
         pending.set &= ~signal_bit(signal);
-    if (!taken)
+    if (!taken) {
+        info = {.signal = signal, .error = 0, .code = kCodeUser, .pad = 0, .bytes = {}};
         return;
+    }
     pending.queue.remove(*taken);
     info = taken->info;
     if (taken->taken)
         return taken->taken(*taken, &info);
-    --signals.queued;
-    delete taken;
+    free_locked(signals, *taken);
 }
 
 } // namespace
@@ -157,8 +176,7 @@ void drop_locked(ProcessSignals& signals, PendingSignals& pending, SignalSet set
             queued.taken(queued, nullptr);
             continue;
         }
-        --signals.queued;
-        delete &queued;
+        free_locked(signals, queued);
     }
 }
 
@@ -212,10 +230,8 @@ void force_signal(UserThread& self, const SignalInfo& info, const TrapFrame& fra
         const SignalSet bit = signal_bit(info.signal);
         if (has_handler(signals.actions[info.signal - 1]) && !blocks(self.signals, bit)) {
             drop_locked(signals, self.signals.pending, bit); // this one is what keeps the thread from going on
-            if (QueuedSignal* const queued = new (std::nothrow_t{}) QueuedSignal{info}) {
-                ++signals.queued;
+            if (QueuedSignal* const queued = allocate_locked(signals, info))
                 self.signals.pending.queue.push_back(*queued);
-            }
             self.signals.pending.set |= bit;
             sched::interrupt(*self.thread);
             return;
