@@ -192,9 +192,9 @@ int busy_victim(uint64_t) {
 
 void test_kill(Ktap& ktap) {
     check_frames(ktap, [&] {
-        for (unsigned i = 0; i < 12; ++i) {
+        for (unsigned i = 0; i < 8; ++i) {
             const int child = start_victim("busy");
-            let_others_run(20 + i * 37);
+            let_others_run(1 + i * 2); // each turn may last a time slice of every thread
             kill(child, i % 3 == 0 ? SIGTERM : SIGKILL);
             const int status = wait_status(child);
             ktap.check(killed_by(status, {SIGKILL, SIGTERM}), "%s", describe(status));
@@ -205,7 +205,7 @@ void test_kill(Ktap& ktap) {
 
 void test_stop(Ktap& ktap) {
     const int child = start_victim("busy");
-    let_others_run(200);
+    let_others_run(5);
     for (unsigned i = 0; i < 20; ++i) {
         int status = 0;
         kill(child, SIGSTOP);
@@ -214,7 +214,7 @@ void test_stop(Ktap& ktap) {
         kill(child, SIGCONT);
         ktap.check(waitpid(child, &status, WCONTINUED) == child && WIFCONTINUED(status), "continue %u: %#x", i,
                    static_cast<unsigned>(status));
-        let_others_run(i);
+        let_others_run(i % 3);
     }
     kill(child, SIGSTOP);
     kill(child, SIGKILL);
