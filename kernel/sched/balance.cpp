@@ -74,8 +74,8 @@ void Scheduler::start(Thread& thread, unsigned cpu) {
     thread.cpu_.store(cpu, kRelaxed);
     core(cpu).threads.fetch_add(1, kRelaxed);
     InterruptGuard interrupts;
-    ThreadState blocked = ThreadState::Blocked;
-    const bool started = thread.state_.compare_exchange_strong(blocked, ThreadState::Ready, kAcqRel);
+    ThreadState fresh = ThreadState::New;
+    const bool started = thread.state_.compare_exchange_strong(fresh, ThreadState::Ready, kAcqRel);
     ASSERT(started);
     enqueue(thread, cpu);
 }

@@ -15,7 +15,8 @@ namespace tollgate {
 
 class Scheduler;
 
-enum class ThreadState : u32 { Ready, Running, Blocked, Dead };
+/// New: not started yet. It may be told of signals and its end already, and looks when it first runs.
+enum class ThreadState : u32 { New, Ready, Running, Blocked, Dead };
 
 class Thread : public RefCounted {
 public:
@@ -60,7 +61,7 @@ private:
     KernelStack stack_;
     u64 saved_rsp_ = 0; // valid while the thread does not run
     Ref<AddressSpace> space_;
-    Atomic<ThreadState> state_{ThreadState::Blocked};
+    Atomic<ThreadState> state_{ThreadState::New};
     Atomic<bool> killed_{false};
     Atomic<bool> interrupted_{false};
     Atomic<unsigned> cpu_{0}; // the only core that may run it; changes only while no core does, see balance.cpp

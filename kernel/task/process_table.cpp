@@ -138,8 +138,8 @@ Result<void> ProcessTable::start(Ref<UserThread> thread) {
     process.threads_.push_back(started);
     threads_.insert(started);
     process.thread_count_.store(static_cast<unsigned>(process.threads_.size()), kRelaxed);
+    task::attach_signals(started); // before it runs: its first signal may be its own
     sched::start(*started.thread); // under the lock: a kill finds it either not listed or running
-    task::attach_signals(started); // it may have to look at once
     return {};
 }
 

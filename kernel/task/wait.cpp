@@ -61,6 +61,7 @@ namespace task {
 
 Result<Waited> wait_for_child(Caller& caller, const WaitFor& what) {
     Process& parent = *caller.process;
+    bool interrupted = false;
     for (;;) {
         const u32 seen = TaskAccess::child_events(parent);
         bool has_children = false;
@@ -76,7 +77,13 @@ Result<Waited> wait_for_child(Caller& caller, const WaitFor& what) {
             return fail(Errno::Child);
         if (what.may_not_wait)
             return Waited{};
-        TRY(TaskAccess::wait_for_child_event(parent, seen));
+        if (const auto woken = TaskAccess::wait_for_child_event(parent, seen); !woken) {
+            // SIGCHLD is sent before the wake: one more look, behind the table's lock, finds the child that it tells
+            // of.
+            if (interrupted)
+                return fail(woken.error());
+            interrupted = true;
+        }
     }
 }
 
