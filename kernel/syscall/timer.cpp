@@ -54,8 +54,18 @@ struct ChosenClock {
     TimerClock clock;
     bool wall = false;
 };
-Result<ChosenClock> choose_clock(int clock) {
+Result<ChosenClock> choose_clock(const Caller& caller, int clock) {
     constexpr int kProcessTime = 2, kThreadTime = 3, kMonotonicRaw = 4;
+    if (clock < 0) { // a CPU clock by its owner, as libc writes the two above: ~id << 3 | of a thread << 2 | kind
+        constexpr int kOfThread = 4, kUserTime = 1, kKinds = 3;
+        const i32 owner = ~(clock >> 3);
+        const bool own = owner == 0 || owner == (clock & kOfThread ? caller.thread_id : caller.process->id());
+        if (!own || (clock & kKinds) == kKinds)
+            return fail(Errno::Inval); // other processes' clocks: not here
+        if (clock & kOfThread)
+            return ChosenClock{TimerClock::Thread};
+        return ChosenClock{(clock & kKinds) == kUserTime ? TimerClock::ProcessUser : TimerClock::Process};
+    }
     switch (clock) {
     case kClockRealtime:
     case kClockTai:
@@ -143,7 +153,7 @@ Result<u64> sys_setitimer(Caller& caller, int which, UserPtr<const IntervalSetti
 }
 
 Result<u64> sys_timer_create(Caller& caller, int clock, UserPtr<const SignalEvent> from, UserPtr<i32> to) {
-    const ChosenClock chosen = TRY(choose_clock(clock));
+    const ChosenClock chosen = TRY(choose_clock(caller, clock));
     TimerEvent event = TRY(read_event(caller, from));
     ProcessTimers* const timers = TRY(ProcessTimers::of(*caller.process));
     const i32 id = TRY(timers->create(chosen.clock, chosen.wall, caller.thread_id, event, from.is_null()));
