@@ -98,7 +98,10 @@ u64 next_tsc() { return queues[this_cpu().number].next_tsc.load(kRelaxed); }
 
 void run() {
     TimerQueue& queue = queues[this_cpu().number];
-    while (Timer* timer = queue.take_due(clock_monotonic_ns()))
+    // What is due now, and no more: a timer that arms itself again in its function gets its next turn after the
+    // interrupted thread's.
+    const Deadline now = clock_monotonic_ns();
+    while (Timer* timer = queue.take_due(now))
         TimerQueue::fire(*timer);
 }
 
