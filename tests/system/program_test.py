@@ -178,7 +178,7 @@ CASES = {
     "python": Case(["/usr/bin/python3.11", "-I", "-B", "-S", "script", "an argument", ""], {"script": PYTHON}, b"some input",
                    ("python3.11-minimal", "libpython3.11-minimal", "libpython3.11-stdlib"), also=("/bin/echo",)),
     "sqlite": Case(["/usr/bin/sqlite3", "-batch", "test.db"], input=SQL),
-    "perl": Case(["/usr/bin/perl", "script"], {"script": PERL}, text_of(20_000), ("perl-base",), also=("/bin/sh",)),
+    "perl": Case(["/usr/bin/perl", "script"], {"script": PERL}, text_of(20_000), ("perl-base",), also=("/bin/sh", "/usr/bin/echo")),
     "library_dynamic": Case([built("library_dynamic"), "a", "b c"], input=text_of(10_000)),
     "library_static": Case([built("library_static"), "a", "b c"], input=text_of(10_000)),
     "unit_tests_dynamic": Case([built("unit_tests_dynamic")], hide=TIMES, compare_errors=False),
