@@ -41,6 +41,7 @@ def extract(archive: pathlib.Path, wanted: str) -> bytes:
 
 PAGE = 4096
 HEADER = 110
+TIME = 1704067200  # 2024-01-01: of every file, and late enough for those who take the first seconds of 1970 for a mistake
 MAX_NAME = 4096  # with its NULs: longer names are refused by every reader
 
 
@@ -57,7 +58,7 @@ def directory(name: str, permissions: int = 0o755) -> Entry:
 
 def _record(number: int, entry: Entry, name_size: int) -> bytes:
     links = 2 if stat.S_ISDIR(entry.mode) else 1
-    fields = (number, entry.mode, 0, 0, links, 0, len(entry.data), 0, 0, 0, 0, name_size, 0)
+    fields = (number, entry.mode, 0, 0, links, TIME, len(entry.data), 0, 0, 0, 0, name_size, 0)
     head = b"070701" + b"".join(b"%08x" % field for field in fields) + entry.name.encode()
     head += b"\0" * (HEADER + name_size - len(head))
     head += b"\0" * (-len(head) % 4)

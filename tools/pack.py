@@ -30,6 +30,7 @@ ETC = {
 LIBRARY_FOLDERS = ("/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib")
 # Opened by the C library when it is needed, and named by nobody: for pthread_cancel() and pthread_exit().
 UNNAMED = {"libc.so.6": ("libgcc_s.so.1",)}
+LOCALE = "/usr/lib/locale/C.utf8"  # what LANG=C.UTF-8 asks for
 MAX_SCRIPT_DEPTH = 4  # as Linux: an interpreter may be a script in turn
 NO_CONTENT = ("/usr/share/doc/", "/usr/share/man/", "/usr/share/locale/", "/usr/share/lintian/", "/usr/share/info/",
               "/usr/share/bug/", "/usr/share/menu/", "/usr/share/applications/", "/usr/share/pixmaps/", "/etc/", "/var/")
@@ -222,6 +223,9 @@ class Image:
             self.host_path(what.interpreter)
             if os.path.exists("/etc/ld.so.cache"):
                 self.host_path("/etc/ld.so.cache")
+            for folder, _, files in os.walk(LOCALE):
+                for name in sorted(files):
+                    self.host_path(f"{folder}/{name}")
         handed = rpath if what.runpath else (*what.rpath, *rpath)
         for name in what.needed:
             found = self._library(name, path, what, handed)
