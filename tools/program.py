@@ -132,10 +132,33 @@ class _RawTerminal:
     def __enter__(self):
         self.old = termios.tcgetattr(0)
         tty.setraw(0)
+        mode = termios.tcgetattr(0)
+        mode[1] &= ~termios.ONLCR  # QEMU turns output processing on again
+        termios.tcsetattr(0, termios.TCSANOW, mode)
         return self
 
     def __exit__(self, *_):
         termios.tcsetattr(0, termios.TCSADRAIN, self.old)
+
+
+class _Screen:
+    """Shows the guest's terminal but for the kernel's last line, which is for the tools."""
+
+    LAST = b"\r\n" + EXIT_LINE.encode()
+
+    def __init__(self, out) -> None:
+        self.out, self.held = out, b""
+
+    def write(self, chunk: bytes) -> None:
+        data = self.held + chunk
+        at = data.find(self.LAST)
+        if at < 0:  # what may be its beginning waits for the rest
+            at = next(len(data) - size for size in range(min(len(data), len(self.LAST)), -1, -1) if data.endswith(self.LAST[:size]))
+        self.out.write(data[:at])
+        self.held = data[at:]
+
+    def flush(self) -> None:
+        self.out.flush()
 
 
 def run(guest: Guest, interactive: bool, out=None, err=None) -> Ended:
@@ -150,7 +173,7 @@ def run(guest: Guest, interactive: bool, out=None, err=None) -> Ended:
                                stderr=subprocess.PIPE, pass_fds=ports.write_ends())
     ports.close_write_ends()
     collected = {name: bytearray() for name in (*PORTS, "console", "emulator")}
-    sinks = {"output": out, "errors": err, "console": out if interactive else None}
+    sinks = {"output": out, "errors": err, "console": _Screen(out) if interactive and out else None}
     sources = {name: read_end for name, (read_end, _) in ports.ends.items()}
     sources |= {"console": process.stdout.fileno(), "emulator": process.stderr.fileno()}
     bound = None if interactive or guest.timeout <= 0 else calibrate.scaled(guest.timeout)

@@ -1,5 +1,6 @@
 """Packing: archives, ELF files, images of programs with their libraries, and the options of running one."""
 
+import io
 import os
 import pathlib
 import stat
@@ -238,6 +239,15 @@ class Running(unittest.TestCase):
         for text, status in ((b"", 33), (b"exit", 35), (b"exit x", 37), (b"junk 3 4", 0), (b"", 1)):
             self.assertIsNone(of(text, status).status)
         self.assertIn("no memory", of(b"", 1).detail)
+
+    def test_the_last_line_is_not_shown(self):
+        text = b"one\r\ntwo\r\nTOLLGATE EXIT pass\r\n"
+        for size in (1, 2, 5, 100):
+            out = io.BytesIO()
+            screen = program._Screen(out)
+            for at in range(0, len(text), size):
+                screen.write(text[at:at + size])
+            self.assertEqual(out.getvalue(), b"one\r\ntwo")
 
     def test_options(self):
         options = program.options_from(["--env=A=b=c", "--files", "x", "--program", "cat", "--smp", "-x"])
