@@ -28,7 +28,7 @@ Result<u64> wait(Caller& caller, int instance, u64 events, i32 most, Deadline de
         return fail(Errno::Inval);
     const u64 size = static_cast<u64>(most) * sizeof(EpollEvent);
     TRY(check_user_range(events, size));
-    const auto open = TRY(caller.files->get(instance));
+    const auto open = TRY(caller.files->borrow(instance));
     Epoll* const epoll = TRY(epoll_of(*open));
     const auto found = epoll->wait(IoBuffer(events, size), static_cast<u64>(most), deadline);
     // Never made again, whatever SA_RESTART says [man 7 signal].
@@ -62,8 +62,8 @@ Result<u64> sys_epoll_ctl(Caller& caller, int instance, int operation, int descr
     EpollEvent event{};
     if (operation != kDelete)
         event = TRY(copy_from_user(from));
-    const auto open = TRY(caller.files->get(instance));
-    const auto target = TRY(caller.files->get(descriptor));
+    const auto open = TRY(caller.files->borrow(instance));
+    const auto target = TRY(caller.files->borrow(descriptor));
     if (!target->file->ready_queue())
         return fail(Errno::Perm);
     if (open->file.get() == target->file.get())

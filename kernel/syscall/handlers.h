@@ -120,7 +120,8 @@ Result<u64> sys_pipe2(Caller&, UserPtr<i32> to, u32 flags);
 Result<u64> sys_eventfd(Caller&, u32 count);
 Result<u64> sys_eventfd2(Caller&, u32 count, u32 flags);
 
-// From file to file
+// From file to file, and files without a name
+Result<u64> sys_memfd_create(Caller&, UserPtr<const char> name, u32 flags);
 Result<u64> sys_sendfile(Caller&, int out, int in, UserPtr<i64> offset, u64 count);
 Result<u64> sys_splice(Caller&, int in, u64 in_offset, int out);
 Result<u64> sys_tee(Caller&, int in, int out);

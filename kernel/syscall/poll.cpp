@@ -48,9 +48,9 @@ Result<u64> poll_files(Caller& caller, UserPtr<PollFile> files, u64 count, Deadl
             if (file.descriptor < 0)
                 continue;
             const u32 wanted = static_cast<u16>(file.events) | kPollAlways;
-            if (auto open = caller.files->get(file.descriptor)) {
+            if (const auto open = caller.files->borrow(file.descriptor)) {
                 if (set)
-                    TRY(set->add(*open, wanted));
+                    TRY(set->add(open->share(), wanted));
                 file.returned = static_cast<i16>(fs::poll_state(*(*open)->file) & wanted);
             } else {
                 file.returned = kPollInvalid;
@@ -84,9 +84,9 @@ Result<u64> look_at_sets(Caller& caller, const SelectSets& sets, PollSet* set) {
             found[word] = 0;
         for (; any != 0; any &= any - 1) {
             const unsigned bit = static_cast<unsigned>(__builtin_ctzll(any));
-            auto open = TRY(caller.files->get(static_cast<int>(word * kWordBits + bit)));
+            const auto open = TRY(caller.files->borrow(static_cast<int>(word * kWordBits + bit)));
             if (set)
-                TRY(set->add(open, kPollIn | kPollOut | kPollPriority));
+                TRY(set->add(open.share(), kPollIn | kPollOut | kPollPriority));
             const u32 state = fs::poll_state(*open->file);
             for (int i = 0; i < 3; ++i) {
                 if (!(sets.asked[i][word] >> bit & 1) || !(state & kSelectStates[i]))

@@ -11,7 +11,7 @@ class SocketArgument {
 public:
     /// Errors: BadF, NotSock.
     static Result<SocketArgument> of(Caller& caller, int descriptor) {
-        auto open = TRY(caller.files->get(descriptor));
+        auto open = TRY(caller.files->borrow(descriptor));
         if (open->file->kind() != FileKind::Socket)
             return fail(Errno::NotSock);
         return SocketArgument(std::move(open));
@@ -21,8 +21,8 @@ public:
     u32 flags() const { return open_->flags(); }
 
 private:
-    explicit SocketArgument(Ref<OpenFile> open) : open_(std::move(open)) {}
-    Ref<OpenFile> open_;
+    explicit SocketArgument(BorrowedFile open) : open_(std::move(open)) {}
+    BorrowedFile open_;
 };
 
 /// Errors: Inval (an impossible size), Fault.

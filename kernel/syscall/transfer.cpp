@@ -52,10 +52,10 @@ Result<u64> copy_bytes(OpenFile& from, u64& offset, OpenFile& to, u64 count) {
 } // namespace
 
 Result<u64> sys_sendfile(Caller& caller, int out, int in, UserPtr<i64> offset, u64 count) {
-    const auto from = TRY(caller.files->get(in));
+    const auto from = TRY(caller.files->borrow(in));
     if (!from->readable())
         return fail(Errno::BadF);
-    const auto to = TRY(caller.files->get(out));
+    const auto to = TRY(caller.files->borrow(out));
     if (!to->writable())
         return fail(Errno::BadF);
     if (!from->file->seekable() || (to->flags() & kOpenAppend))
@@ -78,8 +78,8 @@ Result<u64> sys_sendfile(Caller& caller, int out, int in, UserPtr<i64> offset, u
 
 /// These move pages between pipes and files. Programs that use them fall back to copying when a file cannot do it.
 Result<u64> sys_splice(Caller& caller, int in, u64, int out) {
-    TRY(caller.files->get(in));
-    TRY(caller.files->get(out));
+    TRY(caller.files->borrow(in));
+    TRY(caller.files->borrow(out));
     return fail(Errno::Inval);
 }
 Result<u64> sys_tee(Caller& caller, int in, int out) { return sys_splice(caller, in, 0, out); }
