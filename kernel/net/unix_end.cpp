@@ -32,11 +32,15 @@ void UnixEnd::finish(UnixMessage& message) {
         messages_.remove(message);
         message_count_.store(static_cast<u32>(messages_.size()), kRelaxed);
     }
-    UnixMessages done;
-    done.push_back(message);
-    const Ref<UnixEnd> sender = message.sender;
+    const Ref<UnixEnd> sender = std::move(message.sender);
     const u64 cost = message.cost();
-    destroy_messages(done);
+    if (!message.rights) [[likely]] {
+        UnixMessage::destroy(&message);
+    } else {
+        UnixMessages done;
+        done.push_back(message);
+        destroy_messages(done);
+    }
     sender->uncharge(cost);
 }
 

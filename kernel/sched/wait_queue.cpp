@@ -56,9 +56,11 @@ Result<void> WaitQueue::wait_erased(bool (*condition)(void*), void* context, Dea
             woken = !waiter.link.linked();
             if (!woken)
                 waiters_.remove(waiter);
+            else if (!condition(context))
+                return {};
         }
         if (woken)
-            continue; // the condition decides
+            continue; // somebody else was faster: the condition holds again
         if (self.wait_is_over(mode))
             return interrupted();
         if (Scheduler::timed_out(self)) {
