@@ -10,7 +10,8 @@ constexpr u32 kDuplicate = 0, kGetDescriptorFlags = 1, kSetDescriptorFlags = 2, 
 constexpr u32 kGetLock = 5, kSetLock = 6, kSetLockWait = 7, kSetOwner = 8, kGetOwner = 9, kSetSignal = 10,
               kGetSignal = 11;
 constexpr u32 kOpenGetLock = 36, kOpenSetLock = 37, kOpenSetLockWait = 38;
-constexpr u32 kDuplicateCloseOnExec = 1030, kAddSeals = 1033, kGetSeals = 1034;
+constexpr u32 kDuplicateCloseOnExec = 1030, kSetPipeSize = 1031, kGetPipeSize = 1032, kAddSeals = 1033,
+              kGetSeals = 1034;
 constexpr u64 kDescriptorCloseOnExec = 1;
 
 /// struct flock [asm-generic/fcntl.h].
@@ -173,6 +174,11 @@ Result<u64> sys_fcntl(Caller& caller, int descriptor, u32 command, u64 argument)
         if (open->flags() & kOpenPath)
             return fail(Errno::BadF);
         return lock_range(caller, *open, command, UserPtr<LockArgument>(argument));
+    case kSetPipeSize:
+    case kGetPipeSize:
+        if (open->file->kind() != FileKind::Pipe)
+            return fail(Errno::BadF);
+        return open->file->command(command, argument);
     case kAddSeals:
     case kGetSeals:
         return seal(*open, command, argument);
