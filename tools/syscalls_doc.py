@@ -35,8 +35,8 @@ WRITTEN = {
     "set_tid_address": ("set_tid_address",), "stat": ("stat",), "tgkill": ("tgkill", "pthread_kill", "raise"), "umount2": ("umount", "umount2"),
     "wait4": ("wait4", "waitpid", "wait"), "mknod": ("mknod", "mkfifo"), "eventfd2": ("eventfd",), "signalfd4": ("signalfd",),
     "faccessat2": ("faccessat",), "inotify_init1": ("inotify_init1", "inotify_init"), "renameat2": ("renameat2", "renameat"),
-    "flexsc_register": ("kFlexscRegister", "Flexsc"), "flexsc_wait": ("kFlexscWait", "Flexsc"), "copy64": ("kCopy64",),
-    "null": ("kNull", "null"), "probe": ("probe", "kProbe"),
+    "flexsc_register": ("kSysFlexscRegister", "Flexsc"), "flexsc_wait": ("kSysFlexscWait", "Flexsc"), "copy64": ("kSysCopy64",),
+    "null": ("kSysNull",), "probe": ("probe", "kSysProbe"),
 }
 
 
