@@ -106,8 +106,8 @@ Result<Ref<Process>> spawn(StringView path, std::span<const StringView> argument
 Result<void> exec(Caller& caller, Ref<File> file, StringView path, ExecStrings& strings) {
     ASSERT(caller.thread == &sched::current());
     Program program = TRY(load_program({std::move(file), path, &caller, caller.process}, strings));
-    TRY(process_table.stop_others(*caller.owner));
     Ref<FileTable> files = TRY(own_files(*caller.process));
+    TRY(process_table.stop_others(*caller.owner));
     change_program(caller, std::move(program), path, std::move(files));
     return {};
 }

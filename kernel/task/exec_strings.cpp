@@ -3,7 +3,6 @@
 #include "task/exec_strings.h"
 
 #include "lib/memory.h"
-#include "lib/unique_ptr.h"
 #include "mem/user_copy.h"
 
 namespace tollgate {
@@ -11,7 +10,10 @@ namespace tollgate {
 Result<std::span<char>> ExecStrings::room() {
     if (size_ + 8 * pointers_ >= limit_)
         return fail(Errno::TooBig);
-    Frame& page = pages_[size_ / kPageSize];
+    Owned<Bundle>& bundle = bundles_[size_ / kPageSize / kBundle];
+    if (!bundle)
+        bundle = TRY(make_owned<Bundle>());
+    Frame& page = bundle->pages[size_ / kPageSize % kBundle];
     if (!page)
         page = TRY(Frame::allocate());
     const u64 used = size_ % kPageSize;
@@ -136,7 +138,9 @@ std::span<const char> ExecStrings::piece(u64 offset) const {
     ASSERT(offset < size_);
     const u64 start = offset % kPageSize;
     const u64 left = size_ - offset;
-    return {pages_[offset / kPageSize].data<char>() + start, left < kPageSize - start ? left : kPageSize - start};
+    const u64 page = offset / kPageSize;
+    return {bundles_[page / kBundle]->pages[page % kBundle].data<char>() + start,
+            left < kPageSize - start ? left : kPageSize - start};
 }
 
 u64 ExecStrings::next(u64 offset) const {

@@ -1,9 +1,9 @@
 // The arguments and environment of a program on their way from the old address space to the new one: NUL-terminated
-// strings, one after the other, as they will lie on the new stack. Pages are taken as they fill. Too large for a stack:
-// it lives on the heap.
+// strings, one after the other, as they will lie on the new stack. Pages are taken as they fill.
 #pragma once
 
 #include "lib/address.h"
+#include "lib/unique_ptr.h"
 #include "mem/frames.h"
 
 #include <array>
@@ -51,7 +51,12 @@ private:
     Result<void> count_pointer();
     Result<void> append_bytes(std::span<const char> bytes);
 
-    std::array<Frame, kMost / kPageSize> pages_;
+    /// Pages come in bundles, so that the usual few strings cost neither memory nor the time to look at empty places.
+    static constexpr u64 kBundle = 16;
+    struct Bundle {
+        std::array<Frame, kBundle> pages;
+    };
+    std::array<Owned<Bundle>, kMost / kPageSize / kBundle> bundles_;
     u64 limit_ = kMost;
     u64 size_ = 0, pointers_ = 0;
     u64 arguments_ = 0, environment_ = 0;

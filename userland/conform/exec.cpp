@@ -130,8 +130,8 @@ int error_of(const char* path) {
 
 bool write_file(const char* path, const void* bytes, size_t size, mode_t mode) {
     unlink(path);
-    const int file = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    const bool good = file >= 0 && write(file, bytes, size) == static_cast<ssize_t>(size) && fchmod(file, mode) == 0;
+    const int file = open(path, O_WRONLY | O_CREAT | O_TRUNC, mode);
+    const bool good = file >= 0 && write(file, bytes, size) == static_cast<ssize_t>(size);
     close(file);
     return good;
 }
@@ -366,6 +366,7 @@ int main(int argc, char** argv) {
         return 98;
     if (argc > 1)
         return play(argc, argv);
+    umask(022);
     mkdir(kDirectory, 0755);
     Ktap ktap(17);
     test_arguments(ktap);

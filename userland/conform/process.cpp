@@ -285,9 +285,9 @@ void test_stop(Ktap& ktap) {
     ktap.test("wait4: WUNTRACED, WCONTINUED");
 
     siginfo_t info{};
-    kill(child, SIGTSTP);
+    kill(child, SIGSTOP); // not SIGTSTP, which the group of process 1's children, orphaned as it is, does not take
     ktap.check(waitid(P_PID, static_cast<id_t>(child), &info, WSTOPPED | WNOWAIT) == 0 && info.si_code == CLD_STOPPED &&
-                   info.si_status == SIGTSTP,
+                   info.si_status == SIGSTOP,
                "code %d status %d", info.si_code, info.si_status);
     ktap.check(waitid(P_PID, static_cast<id_t>(child), &info, WSTOPPED) == 0 && info.si_code == CLD_STOPPED, "again");
     kill(child, SIGCONT);
