@@ -88,6 +88,7 @@ def session(console: Console) -> None:
     # The kernel's own line editing, where no program does it: cat reads canonically.
     console.type("cat\n")
     console.expect("cat\r\n")
+    time.sleep(0.5)  # the shell gives the terminal back just before cat starts
     console.type("helko\x7f\x7flo wrold\x17world\n")
     console.expect("\r\nhello world\r\n")
     console.type("killed\x15kept\n")
