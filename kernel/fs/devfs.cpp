@@ -20,7 +20,9 @@ template <u32 Major, u32 Minor>
 class Device : public File {
 public:
     static constexpr u32 kMajor = Major, kMinor = Minor;
-    Result<FileStatus> status() const override { return device_status(Major, Minor); }
+    Result<FileStatus> status() const override { return opened_by->status(); }
+    Node* node() const override { return opened_by.get(); }
+    Ref<Node> opened_by; ///< set before anybody else sees the file
 };
 
 class NullDevice final : public Device<kMemoryMajor, 3> {
@@ -95,8 +97,10 @@ public:
 };
 
 template <class T>
-Result<Ref<File>> open_device(const Caller*, u32) {
-    return Ref<File>(TRY(make_ref<T>()));
+Result<Ref<File>> open_device(const Caller*, u32, Ref<Node> node) {
+    Ref<T> file = TRY(make_ref<T>());
+    file->opened_by = std::move(node);
+    return Ref<File>(std::move(file));
 }
 
 class DeviceNode final : public Node {
@@ -158,7 +162,7 @@ Result<void> add_device_to(Directory& dev, StringView name, DeviceOpener opener,
 
 template <class T>
 Result<void> add_own(Directory& dev, StringView name) {
-    return add_device_to(dev, name, open_device<T>, T::kMajor, T::kMinor);
+    return dev.add(name, TRY(make_ref<NamedDevice>(open_device<T>, T::kMajor, T::kMinor)));
 }
 
 } // namespace
