@@ -158,8 +158,8 @@ struct WakeOperation {
 
 void futex_wake_one(Caller& caller, u64 address) { (void)futex::wake(word_at(caller, address, 0).key, 1, kAllBits); }
 
-Result<u64> sys_futex(Caller& caller, u64 address, u32 operation, u32 value, u64 timeout_or_count, u64 second_address,
-                      u32 value3) {
+Result<u64> futex_operation(Caller& caller, u64 address, u32 operation, u32 value, u64 timeout_or_count,
+                            u64 second_address, u32 value3) {
     const u32 command = operation & ~(kPrivate | kRealtime);
     if ((operation & kRealtime) && command != kWaitBits) [[unlikely]]
         return fail(Errno::NoSys);
@@ -167,8 +167,6 @@ Result<u64> sys_futex(Caller& caller, u64 address, u32 operation, u32 value, u64
     const u32 count = static_cast<u32>(timeout_or_count);
     switch (command) {
     case kWake:
-        if (operation & kPrivate) [[likely]]
-            return futex::wake(futex::private_key(*caller.space, address), value, kAllBits);
         return futex::wake(word_at(caller, address, operation).key, value, kAllBits);
     case kWakeBits:
         if (value3 == 0)

@@ -2,10 +2,13 @@
 // gets the raw arguments converted to these types and returns a value or an error; dispatch.cpp makes -errno of it.
 #pragma once
 
+#include "cpu/clock.h"
+#include "cpu/user_copy.h"
 #include "fs/epoll_abi.h"
 #include "net/socket_abi.h"
 #include "syscall/abi.h"
 #include "syscall/file_abi.h"
+#include "syscall/futex_queue.h"
 #include "syscall/hooks.h"
 #include "syscall/usage.h"
 #include "task/process.h"
@@ -274,7 +277,20 @@ Result<u64> sys_ioprio_get(Caller&, int which, int id);
 Result<u64> sys_ioprio_set(Caller&, int which, int id, int priority);
 
 // Time
-Result<u64> sys_clock_gettime(Caller&, int clock, UserPtr<Timespec> to);
+Result<u64> cpu_clock_gettime(Caller&, int clock, UserPtr<Timespec> to);
+inline bool is_tsc_clock(int clock) {
+    return static_cast<u32>(clock) < kTscClocks && (kTscClockSet >> static_cast<u32>(clock) & 1);
+}
+/// Inline, like getppid.
+inline Result<u64> sys_clock_gettime(Caller& caller, int clock, UserPtr<Timespec> to) {
+    if (!is_tsc_clock(clock)) [[unlikely]]
+        return cpu_clock_gettime(caller, clock, to);
+    const ClockReading time = clock_read(clock);
+    if (to.address() > kUserTop - sizeof(Timespec) ||
+        user_store2(reinterpret_cast<u64*>(to.address()), static_cast<u64>(time.seconds), time.nanoseconds) != 0)
+        return fail(Errno::Fault);
+    return 0;
+}
 Result<u64> sys_clock_getres(Caller&, int clock, UserPtr<Timespec> to);
 Result<u64> sys_clock_settime(Caller&, int clock, UserPtr<const Timespec> from);
 Result<u64> sys_settimeofday(Caller&, UserPtr<const Timeval> time, UserPtr<const Timezone> zone);
@@ -306,8 +322,16 @@ Result<u64> sys_signalfd4(Caller&, int descriptor, UserPtr<const SignalSet> set,
 Result<u64> sys_set_robust_list(Caller&, u64 head, u64 size);
 Result<u64> sys_get_robust_list(Caller&, int id, UserPtr<u64> head, UserPtr<u64> size);
 Result<u64> sys_rseq(Caller&);
-Result<u64> sys_futex(Caller&, u64 address, u32 operation, u32 value, u64 timeout_or_count, u64 second_address,
-                      u32 value3);
+/// Every operation but the commonest, a private FUTEX_WAKE, which is inline like getppid.
+Result<u64> futex_operation(Caller&, u64 address, u32 operation, u32 value, u64 timeout_or_count, u64 second_address,
+                            u32 value3);
+inline Result<u64> sys_futex(Caller& caller, u64 address, u32 operation, u32 value, u64 timeout_or_count,
+                             u64 second_address, u32 value3) {
+    constexpr u32 kWakePrivate = 1 | 128; // [linux/futex.h]
+    if (operation == kWakePrivate && address % sizeof(u32) == 0 && address < kUserTop) [[likely]]
+        return futex::wake(futex::private_key(*caller.space, address), value, ~0u);
+    return futex_operation(caller, address, operation, value, timeout_or_count, second_address, value3);
+}
 
 // Our own
 Result<u64> sys_flexsc_register(Caller&, UserPtr<api::FlexscParams> params);

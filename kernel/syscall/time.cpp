@@ -16,10 +16,6 @@ Timespec to_timespec(u64 ns) {
     return {static_cast<i64>(ns / kNanosecondsPerSecond), static_cast<i64>(ns % kNanosecondsPerSecond)};
 }
 
-bool is_tsc_clock(int clock) {
-    return static_cast<u32>(clock) < kTscClocks && (kTscClockSet >> static_cast<u32>(clock) & 1);
-}
-
 u64 total(const Usage& usage) { return usage.user_ns + usage.system_ns; }
 
 /// The ids that clock_getcpuclockid(3) and pthread_getcpuclockid(3) make: ~id << 3, bit 2 for a thread, and in the low
@@ -46,11 +42,6 @@ Result<u64> cpu_clock_ns(Caller& caller, int clock) {
         usage = process->usage();
     }
     return (clock & kKindMask) == kUserOnly ? usage.user_ns : total(usage);
-}
-
-[[gnu::noinline]] Result<u64> cpu_clock_gettime(Caller& caller, int clock, UserPtr<Timespec> to) {
-    TRY(copy_to_user(to, to_timespec(TRY(cpu_clock_ns(caller, clock)))));
-    return 0;
 }
 
 /// Sleeps; an interrupted relative sleep tells what is left. It is not begun anew after a handler has run.
@@ -94,13 +85,8 @@ Deadline deadline_at(u64 ns, bool wall_clock) {
     return ns > now ? deadline_after(ns - now) : 0;
 }
 
-Result<u64> sys_clock_gettime(Caller& caller, int clock, UserPtr<Timespec> to) {
-    if (!is_tsc_clock(clock)) [[unlikely]]
-        return cpu_clock_gettime(caller, clock, to);
-    const ClockReading time = clock_read(clock);
-    if (to.address() > kUserTop - sizeof(Timespec) ||
-        user_store2(reinterpret_cast<u64*>(to.address()), static_cast<u64>(time.seconds), time.nanoseconds) != 0)
-        return fail(Errno::Fault);
+Result<u64> cpu_clock_gettime(Caller& caller, int clock, UserPtr<Timespec> to) {
+    TRY(copy_to_user(to, to_timespec(TRY(cpu_clock_ns(caller, clock)))));
     return 0;
 }
 
