@@ -7,7 +7,7 @@ set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 6
 
 tools/setup.sh test || exit 6
-cmake --preset default || exit 7
+cmake --preset default -DTOLLGATE_TESTS=ON || exit 7
 cmake --build build || exit 7
 
 leave_out=(-LE '^slow$')

@@ -67,7 +67,7 @@ def build() -> bool:
     if not (BUILD / "build.ninja").exists():
         if subprocess.run(["cmake", "--preset", "default"], cwd=ROOT).returncode:
             return False
-    return subprocess.run(["cmake", "--build", "build"], cwd=ROOT).returncode == 0
+    return subprocess.run(["cmake", "--build", "build", "--target", "tollgate_elf", "archive"], cwd=ROOT).returncode == 0
 
 
 def plans(kind: str, options: argparse.Namespace, cpus: int) -> list[Plan]:

@@ -34,9 +34,12 @@ bochsbios|/usr/share/bochs/BIOS-bochs-latest|the firmware of Bochs
 vgabios|/usr/share/bochs/VGABIOS-lgpl-latest|the video firmware of Bochs
 libgtest-dev|/usr/include/gtest/gtest.h|GoogleTest, for the tests on the host and as a program to run in the guest
 clang|clang++|builds the fuzzers of the parsers
+libclang-rt-dev|/usr/share/doc/libclang-rt-dev|the runtime of the fuzzers, which clang only recommends
 clang-format|clang-format|the format check
+git|git|lists the files for the format check
 sqlite3|sqlite3|a program of others that is run in the guest
 python3.11-minimal|/usr/bin/python3.11|a program of others that is run in the guest
+libpython3.11-stdlib|/usr/lib/python3.11/asyncio/__init__.py|the modules of that Python
 perl-base|perl|a program of others that is run in the guest
 dash|dash|a shell whose scripts are run in the guest
 bash|bash|a shell whose scripts are run in the guest

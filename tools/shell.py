@@ -90,7 +90,7 @@ def parser() -> vm.Parser:
 def build() -> bool:
     if not (BUILD / "build.ninja").exists() and subprocess.run(["cmake", "--preset", "default"], cwd=ROOT).returncode:
         return False
-    done = subprocess.run(["cmake", "--build", "build", "--target", "tollgate_elf", "programs"], cwd=ROOT,
+    done = subprocess.run(["cmake", "--build", "build", "--target", "tollgate_elf", "archive"], cwd=ROOT,
                           capture_output=True, text=True)
     if done.returncode:
         print(done.stdout[-4000:], file=sys.stderr)

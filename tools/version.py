@@ -9,7 +9,10 @@ import sys
 
 
 def git(source, *arguments):
-    done = subprocess.run(["git", "-C", source, "-c", "safe.directory=*", *arguments], capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(["git", "-C", source, "-c", "safe.directory=*", *arguments], capture_output=True, text=True, check=False)
+    except FileNotFoundError:  # a machine that only runs Tollgate need not have git
+        return None
     return done.stdout.strip() if done.returncode == 0 else None
 
 
