@@ -2,10 +2,11 @@
 // registers.
 #include "mem/kernel_space.h"
 
+#include "cpu/tlb.h"
 #include "debug/panic.h"
 #include "lib/mutants.h"
 #include "mem/kernel_stack.h"
-#include "mem/page_table.h"
+#include "mem/page_table_internal.h"
 #include "sync/spinlock.h"
 
 namespace tollgate {
@@ -17,8 +18,8 @@ constexpr u64 kDevices = kKernelSpace + 0x4000000000;
 
 constinit Spinlock lock{LockRank::KernelSpace};
 constinit u64 used[kSlots / 64] GUARDED_BY(lock) = {};
-// Stacks of ended threads, still mapped: unmapping costs a shootdown on every CPU.
-constexpr unsigned kCached = 64;
+// Stacks of ended threads, still mapped: unmapping costs an interrupt to every CPU, so it is done to kBatch at a time.
+constexpr unsigned kCached = 64, kBatch = 16;
 constinit u64 cache[kCached] GUARDED_BY(lock) = {};
 constinit unsigned cached GUARDED_BY(lock) = 0;
 constinit u64 next_device GUARDED_BY(lock) = kDevices;
@@ -41,13 +42,21 @@ u64 take_cached() {
     return cached == 0 ? 0 : cache[--cached];
 }
 
-/// False if the cache is full.
-bool keep_cached(u64 top) {
+/// The bases of the stacks to be unmapped by one flush.
+struct Batch {
+    u64 bases[kBatch];
+    unsigned count = 0;
+};
+
+/// Keeps it. A full cache makes room by handing out a batch, otherwise the batch is empty.
+Batch keep_cached(u64 top) {
+    Batch batch;
     Guard guard{lock};
     if (cached == kCached)
-        return false;
+        while (batch.count < kBatch)
+            batch.bases[batch.count++] = cache[--cached] - kSlotSize;
     cache[cached++] = top;
-    return true;
+    return batch;
 }
 
 void give_back_slot(u64 slot) {
@@ -55,13 +64,25 @@ void give_back_slot(u64 slot) {
     used[slot / 64] &= ~(u64{1} << slot % 64);
 }
 
-/// A whole slot, by one flush on every CPU.
-void free_pages(u64 from) {
-    PhysAddr frames[kSlotSize / kPageSize];
-    paging::unmap_kernel(from, frames);
+void flush_here(void* argument) {
+    const Batch& batch = *static_cast<const Batch*>(argument);
+    for (unsigned n = 0; n < batch.count; ++n)
+        tlb_flush_local(batch.bases[n], batch.bases[n] + kSlotSize);
+}
+
+/// Unmaps whole slots, by one flush on every CPU, and gives their frames and addresses back.
+void free_slots(Batch& batch) {
+    constexpr u64 kSlotPages = kSlotSize / kPageSize;
+    PhysAddr frames[kBatch * kSlotPages];
+    for (unsigned n = 0; n < batch.count; ++n)
+        (void)paging::take_kernel(batch.bases[n], {frames + n * kSlotPages, kSlotPages});
+    cpu_call_others(flush_here, &batch);
+    flush_here(&batch);
     for (const PhysAddr frame : frames)
         if (!frame.is_null())
             (void)Frame::adopt(frame);
+    for (unsigned n = 0; n < batch.count; ++n)
+        give_back_slot((batch.bases[n] - kKernelSpace) / kSlotSize);
 }
 
 Result<void> map_fresh(u64 from, u64 to) {
@@ -80,17 +101,21 @@ Result<KernelStack> KernelStack::allocate() {
         return KernelStack{VirtAddr{top}};
     const u64 slot = TRY(take_slot());
     const u64 base = kKernelSpace + slot * kSlotSize;
-    KernelStack stack{VirtAddr{base + kSlotSize}}; // frees what has been mapped if the rest fails
-    TRY(map_fresh(base + (mutant(Mutant::StackGuard) ? 0 : kPageSize), base + kSlotSize));
-    return stack;
+    const u64 lowest = base + (mutant(Mutant::StackGuard) ? 0 : kPageSize);
+    if (const auto mapped = map_fresh(lowest, base + kSlotSize); !mapped) {
+        Batch incomplete{{base}, 1}; // not to the cache, which holds whole stacks
+        free_slots(incomplete);
+        return fail(mapped.error());
+    }
+    return KernelStack{VirtAddr{base + kSlotSize}};
 }
 
 KernelStack::~KernelStack() {
-    if (top_.is_null() || keep_cached(top_.value()))
+    if (top_.is_null())
         return;
-    const u64 base = top_.value() - kSlotSize;
-    free_pages(base);
-    give_back_slot((base - kKernelSpace) / kSlotSize);
+    Batch batch = keep_cached(top_.value());
+    if (batch.count != 0)
+        free_slots(batch);
 }
 
 bool KernelStack::is_guard(VirtAddr address) {

@@ -153,21 +153,23 @@ Result<void> map_kernel(u64 address, PhysAddr frame, Access access, Caching cach
     return {};
 }
 
+bool take_kernel(u64 address, std::span<PhysAddr> frames) {
+    bool any = false;
+    Guard guard{kernel_lock};
+    for (u64 n = 0; n < frames.size(); ++n) {
+        u64* entry = shared_entry_locked(address + n * kPageSize, false);
+        const bool there = entry != nullptr && *entry & kPtePresent;
+        frames[n] = there ? PhysAddr{*entry & kPteAddress} : PhysAddr{};
+        if (there)
+            *entry = 0;
+        any = any || there;
+    }
+    return any;
+}
+
 // Few pages: a flush of everything would leave global ones (cpu/tlb.cpp).
 void unmap_kernel(u64 address, std::span<PhysAddr> frames) {
-    bool any = false;
-    {
-        Guard guard{kernel_lock};
-        for (u64 n = 0; n < frames.size(); ++n) {
-            u64* entry = shared_entry_locked(address + n * kPageSize, false);
-            const bool there = entry != nullptr && *entry & kPtePresent;
-            frames[n] = there ? PhysAddr{*entry & kPteAddress} : PhysAddr{};
-            if (there)
-                *entry = 0;
-            any = any || there;
-        }
-    }
-    if (!any)
+    if (!take_kernel(address, frames))
         return;
     u64 online = 0;
     for (unsigned n = 0; n < cpu_count(); ++n)

@@ -19,6 +19,9 @@ struct SharedTables {
 };
 extern constinit SharedTables shared;
 
+/// unmap_kernel() without the flush, which is left to the caller. Whether anything was mapped.
+bool take_kernel(u64 address, std::span<PhysAddr> frames);
+
 inline unsigned index(u64 address, unsigned level) { return address >> (12 + 9 * level) & 511; }
 inline u64* table_at(u64 entry) { return direct<u64>(PhysAddr{entry & kPteAddress}); }
 
