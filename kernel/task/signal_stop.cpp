@@ -42,14 +42,15 @@ void begin_stop_locked(ProcessSignals& signals, int signal) {
     signals.stop_signal = signal;
     if (signals.job.load(kRelaxed) != Job::Running)
         return;
-    signals.job.store(Job::Stopping, kRelease);
     signals.continued = false;
     signals.stop_waits = 0;
     for (ThreadSignals& thread : signals.threads) {
-        thread.stop_due = true;
+        __atomic_store_n(&thread.stop_due, true, __ATOMIC_RELAXED);
         ++signals.stop_waits;
-        sched::interrupt(*thread.owner->thread);
     }
+    signals.job.store(Job::Stopping, kRelease); // after stop_due: see stop_here()
+    for (ThreadSignals& thread : signals.threads)
+        sched::interrupt(*thread.owner->thread);
 }
 
 void stop_here(UserThread& self) {
@@ -64,8 +65,14 @@ void stop_here(UserThread& self) {
     }
     if (last)
         tell_parent(process, kChildStopped, signal);
-    const auto woken = signals.resumed.wait_while([&] { return signals.job.load(kAcquire) != Job::Running; },
-                                                  kNoDeadline, 0, WaitMode::Killable);
+    // A thread that SIGCONT has woken may find the next stop begun before it runs. It has to count for that one, too,
+    // so it does not go on waiting: who sees that stop's Stopping sees stop_due.
+    const auto woken = signals.resumed.wait_while(
+        [&] {
+            return signals.job.load(kAcquire) != Job::Running &&
+                   !__atomic_load_n(&self.signals.stop_due, __ATOMIC_RELAXED);
+        },
+        kNoDeadline, 0, WaitMode::Killable);
     static_cast<void>(woken.has_value()); // killed: the caller looks
 }
 
