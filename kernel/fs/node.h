@@ -18,11 +18,12 @@ struct Entry;
 
 /// What the nodes of one file system have in common.
 struct FileSystem {
-    const char* type; ///< as in /proc/mounts
-    u64 magic;        ///< statfs(2) [linux/magic.h]
-    u32 device;       ///< st_dev
+    const char* type;        ///< as in /proc/mounts
+    u64 magic;               ///< statfs(2) [linux/magic.h]
+    u32 device;              ///< st_dev
+    bool keeps_data = false; ///< has blocks to report; df(1) leaves out what has none
 };
-inline constexpr FileSystem kTmpfs{"tmpfs", 0x01021994, 1}, kDevfs{"devtmpfs", 0x01021994, 2};
+inline constexpr FileSystem kTmpfs{"tmpfs", 0x01021994, 1, true}, kDevfs{"devtmpfs", 0x01021994, 2, true};
 inline constexpr FileSystem kProcfs{"proc", 0x9fa0, 3}, kSysfs{"sysfs", 0x62656572, 4}, kUnnamed{"anon", 0x09041934, 5};
 inline constexpr FileSystem kDevpts{"devpts", 0x1cd1, 6};
 

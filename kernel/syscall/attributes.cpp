@@ -227,7 +227,7 @@ Result<u64> sys_fallocate(Caller& caller, int descriptor, u32 mode, i64 offset, 
 
 Result<u64> sys_statfs(Caller& caller, UserPtr<const char> path, UserPtr<FileSystemStatus> to) {
     const auto node = TRY(node_at(caller, kAtCurrentDirectory, path, 0));
-    TRY(copy_to_user(to, FileSystemStatus(node->file_system().magic, node->file_system().device)));
+    TRY(copy_to_user(to, FileSystemStatus(node->file_system())));
     return 0;
 }
 
@@ -235,7 +235,7 @@ Result<u64> sys_fstatfs(Caller& caller, int descriptor, UserPtr<FileSystemStatus
     const BorrowedFile open = TRY(caller.files->borrow(descriptor));
     const fs::Node* const node = open->file->node();
     const fs::FileSystem& file_system = node ? node->file_system() : fs::kUnnamed;
-    TRY(copy_to_user(to, FileSystemStatus(file_system.magic, file_system.device)));
+    TRY(copy_to_user(to, FileSystemStatus(file_system)));
     return 0;
 }
 

@@ -1,6 +1,7 @@
 // Layouts of Linux' x86-64 ABI for the calls on files. Source: Linux' uapi headers, named at each.
 #pragma once
 
+#include "fs/node.h"
 #include "mem/frames.h"
 #include "task/file.h"
 
@@ -57,9 +58,9 @@ struct FileSystemStatus { // [asm-generic/statfs.h, struct statfs]
     u64 longest_name = 255, fragment_size = 4096, flags = 0x1020; // ST_RELATIME, and that they are valid
     u64 spare[4] = {};
 
-    FileSystemStatus(u64 magic, u64 device)
-        : type(magic), blocks(frames::total_count()), free_blocks(frames::free_count()), available_blocks(free_blocks),
-          id(device) {}
+    explicit FileSystemStatus(const fs::FileSystem& of)
+        : type(of.magic), blocks(of.keeps_data ? frames::total_count() : 0),
+          free_blocks(of.keeps_data ? frames::free_count() : 0), available_blocks(free_blocks), id(of.device) {}
 };
 static_assert(sizeof(FileSystemStatus) == 120);
 

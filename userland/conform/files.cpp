@@ -352,6 +352,9 @@ void statuses(tollgate::Ktap& ktap) {
     ktap.check(system.f_bsize > 0 && system.f_blocks >= system.f_bfree, "blocks are odd");
     RETURNS(ktap, 255, system.f_namelen);
     RETURNS(ktap, 0, fstatfs(file, &system));
+    RETURNS(ktap, 0, statfs("/proc", &system));
+    RETURNS(ktap, 0x9fa0, system.f_type);
+    RETURNS(ktap, 0, system.f_blocks);
     RETURNS(ktap, -ENOENT, call(SYS_statfs, "none", &system));
     RETURNS(ktap, -EFAULT, call(SYS_statfs, ".", 1));
     RETURNS(ktap, -EBADF, call(SYS_fstatfs, -1, &system));
