@@ -73,7 +73,10 @@ void bring_up_boot_cpu(const AcpiInfo& acpi) {
     apic::initialise(cpu_features.x2apic ? nullptr : map_device(acpi.local_apic, 1));
     initialise_cpu(cpu);
     cpu_register(cpu);
+    // A busy host can stretch or cut a measurement beyond what the clock can work with.
     u64 hz = machine::measure_tsc_hz();
+    for (unsigned tries = 1; hz != 0 && (hz < kLeastTscHz || hz > kMostTscHz) && tries < 10; ++tries)
+        hz = machine::measure_tsc_hz();
     if (hz == 0) {
         hz = 1'000'000'000;
         log("no 8254 timer to measure the TSC against: taken for {} Hz", hz);

@@ -37,7 +37,7 @@ void set_base(ClockPage& to, ClockBase wall) {
 } // namespace
 
 void clock_initialise(u64 hz, u64 realtime_seconds) {
-    ASSERT(hz >> kClockShift != 0 && hz >> 34 == 0);
+    ASSERT(hz >= kLeastTscHz && hz <= kMostTscHz);
     state.hz = hz;
     state.ticks_per_ns = divide(hz >> (64 - kTicksShift), hz << kTicksShift, kBillion);
     state.base = x86::rdtsc();

@@ -24,9 +24,11 @@ inline constexpr u32 kTscClockSet = 1 << kClockRealtime | 1 << kClockMonotonic |
                                     1 << kClockRealtimeCoarse | 1 << kClockMonotonicCoarse | 1 << kClockBoottime |
                                     1 << kClockTai;
 
-/// Seconds are ticks * multiplier >> (64 + kClockShift). The shift leaves room for any TSC above 4.2 MHz (Bochs') and
-/// an error below 0.1 microseconds in 100 years at 4 GHz.
-inline constexpr unsigned kClockShift = 22;
+/// Seconds are ticks * multiplier >> (64 + kClockShift). The shift leaves room for any TSC above 2.1 MHz (Bochs' is 4)
+/// and an error below 0.2 microseconds in 100 years at 4 GHz.
+inline constexpr unsigned kClockShift = 21;
+/// What clock_initialise() can work with.
+inline constexpr u64 kLeastTscHz = (u64{1} << kClockShift) + 1, kMostTscHz = (u64{1} << 34) - 1;
 
 struct ClockPage {
     Atomic<u32> sequence; ///< odd while the rest changes; a reader whose values differ before and after reads again
@@ -49,7 +51,7 @@ inline ClockReading clock_ticks_to_time(u64 ticks, u64 multiplier) {
     return {static_cast<i64>(product >> (64 + kClockShift)), static_cast<u64>(u128{fraction} * 1'000'000'000 >> 64)};
 }
 
-/// `hz` >= 4.2 million; `realtime_seconds` is the wall clock now.
+/// `hz` between kLeastTscHz and kMostTscHz; `realtime_seconds` is the wall clock now.
 void clock_initialise(u64 hz, u64 realtime_seconds);
 /// Keeps that page, which user code may read, equal to the kernel's own from now on.
 void clock_publish(ClockPage& page);

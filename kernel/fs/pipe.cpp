@@ -2,6 +2,8 @@
 // the ends wakes afterwards, so that a waiter, which tests under the queue's lock, misses nothing.
 #include "fs/pipe.h"
 
+#include "lib/memory.h"
+
 namespace tollgate::fs {
 namespace {
 
@@ -158,6 +160,7 @@ Result<u64> Pipe::set_capacity(u64 wanted) {
     while (rounded < wanted)
         rounded *= 2;
     const u64 count = rounded / kPageSize;
+    Frame spare = TRY(Frame::allocate());
     Frame* fresh = new (std::nothrow_t{}) Frame[count];
     if (!fresh)
         return fail(Errno::NoMem);
@@ -170,8 +173,13 @@ Result<u64> Pipe::set_capacity(u64 wanted) {
         if (bytes() <= rounded && (bytes() == 0 || offset + bytes() <= rounded)) {
             const u64 first = head_ / kPageSize, old_count = slots();
             u64 used = 0;
-            for (; used * kPageSize < offset + bytes() && used < count && bytes() > 0; ++used)
+            for (; used * kPageSize < offset + bytes() && used < old_count && bytes() > 0; ++used)
                 fresh[used] = std::move(pages_[(first + used) % old_count]);
+            if (bytes() > 0 && offset + bytes() > old_count * kPageSize) {
+                // The ring was full around: its youngest bytes lay before the oldest ones, in one page.
+                memcpy(spare.data(), fresh[0].data(), offset + bytes() - old_count * kPageSize);
+                fresh[used++] = std::move(spare);
+            }
             old = pages_;
             pages_ = fresh;
             pages_used_ = used;

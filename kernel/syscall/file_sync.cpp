@@ -22,6 +22,10 @@ Result<u64> sys_syncfs(Caller& caller, int descriptor) {
 Result<u64> sys_sync_file_range(Caller& caller, int descriptor, i64 offset, i64 length, u32 flags) {
     if (offset < 0 || length < 0 || flags > 7)
         return fail(Errno::Inval);
+    const u32 type = TRY(TRY(caller.files->borrow(descriptor))->file->status())
+    .mode& fs::kModeTypeMask;
+    if (type != kModeRegular && type != kModeDirectory)
+        return fail(Errno::SPipe);
     return sys_fsync(caller, descriptor);
 }
 

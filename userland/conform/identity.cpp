@@ -420,6 +420,7 @@ void test_prctl(Ktap& ktap) {
 void test_priorities(Ktap& ktap) {
     const int status = run([] {
         errno = 0;
+        setpriority(PRIO_PROCESS, 0, 0);
         if (raw(SYS_getpriority, PRIO_PROCESS, 0) != 20 || setpriority(PRIO_PROCESS, 0, 5) != 0 ||
             raw(SYS_getpriority, PRIO_PROCESS, 0) != 15)
             return 1;

@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/personality.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -370,7 +371,8 @@ constexpr Spoiler kSpoilers[] = {
     {"phentsize 1", [](TinyProgram& p) { p.header.e_phentsize = 1; }},
     {"phoff beyond the file", [](TinyProgram& p) { p.header.e_phoff = sizeof p; }},
     {"phoff wraps", [](TinyProgram& p) { p.header.e_phoff = ~uint64_t{0} - 16; }},
-    {"an interpreter", [](TinyProgram& p) { p.segments[1].p_type = PT_INTERP; }},
+    {"an interpreter beyond the file",
+     [](TinyProgram& p) { p.segments[1].p_type = PT_INTERP, p.segments[1].p_offset = ~uint64_t{0}; }},
     {"no segment to load", [](TinyProgram& p) { p.segments[0].p_type = p.segments[1].p_type = PT_NOTE; }},
     {"entry in the kernel", [](TinyProgram& p) { p.header.e_entry = 0xffffffff80000000; }},
     {"entry non-canonical", [](TinyProgram& p) { p.header.e_entry = uint64_t{1} << 47; }},
@@ -461,6 +463,11 @@ constexpr Victim kVictims[] = {
 } // namespace
 
 int main(int argc, char** argv) {
+    // The tests name addresses, so they and the programs they start have a layout without chance.
+    if (!(personality(0xffffffff) & ADDR_NO_RANDOMIZE)) {
+        personality(ADDR_NO_RANDOMIZE);
+        execv(argv[0], argv);
+    }
     play_victim(argc, argv, {kVictims});
     Ktap ktap(12);
     test_page_tables(ktap);
