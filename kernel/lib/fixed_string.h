@@ -39,7 +39,7 @@ private:
 
 /// Up to `Capacity` characters, always followed by a NUL. Copies like a value.
 template <size_t Capacity>
-class FixedString : public Sink {
+class FixedString final : public Sink {
 public:
     constexpr FixedString() = default;
     explicit FixedString(StringView text) { write(text); }

@@ -6,10 +6,8 @@ namespace tollgate {
 namespace {
 
 // [asm-generic/mman-common.h]
-constexpr int kAdviseRandom = 1, kAdviseWillNeed = 3, kAdviseDontNeed = 4, kAdviseFree = 8, kAdviseDontFork = 10,
-              kAdviseDoFork = 11, kAdviseMergeable = 12, kAdviseDoDump = 17, kAdviseWipeOnFork = 18,
-              kAdviseKeepOnFork = 19, kAdviseCold = 20, kAdvisePageOut = 21, kAdvisePopulateRead = 22,
-              kAdvisePopulateWrite = 23;
+constexpr int kAdviseDontNeed = 4, kAdviseFree = 8, kAdviseDontFork = 10, kAdviseDoFork = 11, kAdviseWipeOnFork = 18,
+              kAdviseKeepOnFork = 19, kAdvisePopulateRead = 22, kAdvisePopulateWrite = 23;
 // [linux/mman.h]
 constexpr u64 kMayMove = 1, kFixed = 2, kDontUnmap = 4;
 

@@ -116,7 +116,8 @@ unsigned wake(const Key& key, unsigned most, u32 bits) {
     return count;
 }
 
-Requeued requeue(const Key& from, const Key& to, unsigned most_woken, unsigned most_moved) {
+// The two locks may be one, which the analysis cannot follow.
+Requeued requeue(const Key& from, const Key& to, unsigned most_woken, unsigned most_moved) NO_THREAD_SAFETY_ANALYSIS {
     Bucket& source = bucket_of(from);
     Bucket& target = bucket_of(to);
     Requeued done;

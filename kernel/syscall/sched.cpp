@@ -6,7 +6,7 @@ namespace tollgate {
 namespace {
 
 // [linux/sched.h]
-constexpr u32 kOther = 0, kFifo = 1, kRoundRobin = 2, kBatch = 3, kIdle = 5, kDeadline = 6;
+constexpr u32 kFifo = 1, kRoundRobin = 2, kBatch = 3, kIdle = 5, kDeadline = 6;
 constexpr u32 kResetOnFork = 0x40000000;
 constexpr i32 kMostPriority = 99;
 
