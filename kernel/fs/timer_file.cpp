@@ -2,6 +2,7 @@
 #include "fs/timer_file.h"
 
 #include "cpu/clock.h"
+#include "lib/bits.h"
 
 namespace tollgate::fs {
 
@@ -14,14 +15,14 @@ TimerFile::~TimerFile() { (void)alarm_.cancel(); }
 void TimerFile::catch_up_locked(u64 now) {
     if (setting_.at == 0 || now < setting_.at)
         return;
-    u64 passed = 1;
+    u64 missed = 0;
     if (setting_.interval == 0) {
         setting_.at = 0;
     } else {
-        passed += (now - setting_.at) / setting_.interval;
-        setting_.at += passed * setting_.interval;
+        missed = (now - setting_.at) / setting_.interval;
+        setting_.at = checked_add(setting_.at + missed * setting_.interval, setting_.interval).value_or(kNoDeadline);
     }
-    count_.store(count_.load(kRelaxed) + passed, kRelease);
+    count_.store(count_.load(kRelaxed) + missed + 1, kRelease);
 }
 
 void TimerFile::fire(Timer& alarm) {

@@ -38,7 +38,8 @@ Mutant mutant_by_name(StringView name) {
                   {"umip", Mutant::Umip},
                   {"nproc_limit", Mutant::ProcessLimit},
                   {"cow_copy", Mutant::CowCopy},
-                  {"shootdown", Mutant::Shootdown}};
+                  {"shootdown", Mutant::Shootdown},
+                  {"timer_turn", Mutant::TimerTurn}};
     for (const auto& entry : kNames)
         if (name == entry.name)
             return entry.mutant;

@@ -2,7 +2,7 @@
 // unix_transfer.cpp.
 #include "net/unix_socket.h"
 
-#include "cpu/clock.h"
+#include "sched/timer.h"
 
 namespace tollgate::net {
 
@@ -72,7 +72,7 @@ Result<Ref<Socket>> UnixSocket::accept(u32 flags) {
     if (state_.load(kAcquire) != State::Listening)
         return fail(Errno::Inval);
     const u64 time = end_->receive_time.load(kRelaxed);
-    const Deadline deadline = time == kNoDeadline ? kNoDeadline : clock_monotonic_ns() + time;
+    const Deadline deadline = deadline_after(time);
     for (;;) {
         const bool shut = end_->shut.load(kAcquire) & kShutReceive;
         if (Owned<UnixPending> pending{end_->pop_pending()}) {
@@ -118,7 +118,7 @@ Result<void> UnixSocket::connect(Caller& caller, const SocketAddress& address, u
     if (!has_connections())
         return connect_datagrams(caller, address);
     const u64 time = end_->send_time.load(kRelaxed);
-    const Deadline deadline = time == kNoDeadline ? kNoDeadline : clock_monotonic_ns() + time;
+    const Deadline deadline = deadline_after(time);
     // Everything that can fail for lack of memory is made before the listener hears of us.
     auto pending = TRY(make_owned<UnixPending>());
     pending->server = TRY(make_ref<UnixEnd>());

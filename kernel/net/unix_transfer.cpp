@@ -1,7 +1,7 @@
 // Moving data through AF_UNIX sockets. A sender copies its bytes into a message first and then queues it; a receiver
 // copies out of the oldest message, which only the holder of the end's `receiving` takes off.
-#include "cpu/clock.h"
 #include "net/unix_socket.h"
+#include "sched/timer.h"
 
 namespace tollgate::net {
 namespace {
@@ -9,8 +9,6 @@ namespace {
 constexpr u64 kStreamPiece = UnixMessage::kFirst;
 
 u64 smaller(u64 a, u64 b) { return a < b ? a : b; }
-
-Deadline deadline_for(u64 time) { return time == kNoDeadline ? kNoDeadline : clock_monotonic_ns() + time; }
 
 bool may_wait(u32 message_flags, u32 open_flags) {
     return !(message_flags & kMessageDoNotWait) && !(open_flags & kOpenNonBlock);
@@ -77,7 +75,7 @@ Result<u64> UnixSocket::send(Caller* caller, Sending& what, u32 flags) {
 
 Result<u64> UnixSocket::send_stream(Sending& what, u32 flags) {
     const bool wait = may_wait(what.flags, flags);
-    const Deadline deadline = deadline_for(end_->send_time.load(kRelaxed));
+    const Deadline deadline = deadline_after(end_->send_time.load(kRelaxed));
     u64 done = 0;
     while (what.data.size() > 0) {
         const auto step = [&]() -> Result<u64> {
@@ -121,7 +119,7 @@ Result<u64> UnixSocket::send_packet(Caller* caller, Sending& what, u32 flags) {
         return fail(Errno::Prototype);
     if (!to->takes_from(end_.get()))
         return fail(Errno::Perm);
-    TRY(wait_for_room(may_wait(what.flags, flags), deadline_for(end_->send_time.load(kRelaxed))));
+    TRY(wait_for_room(may_wait(what.flags, flags), deadline_after(end_->send_time.load(kRelaxed))));
     MessageDestroyer message { TRY(UnixMessage::create(size)) };
     TRY(message.message->fill(what.data));
     message.message->sender = end_;
@@ -170,7 +168,7 @@ Result<u64> UnixSocket::receive_stream(Receiving& what, u32 flags) {
     if (what.data.size() == 0)
         return 0;
     UnixEnd& end = *end_;
-    const Deadline deadline = deadline_for(end.receive_time.load(kRelaxed));
+    const Deadline deadline = deadline_after(end.receive_time.load(kRelaxed));
     const bool peek = what.flags & kMessagePeek;
     u64 done = 0;
     bool at_boundary = false; // a receive ends behind what carries files, and before what somebody else has sent
@@ -236,7 +234,7 @@ Result<u64> UnixSocket::receive_stream(Receiving& what, u32 flags) {
 
 Result<u64> UnixSocket::receive_packet(Receiving& what, u32 flags) {
     UnixEnd& end = *end_;
-    const Deadline deadline = deadline_for(end.receive_time.load(kRelaxed));
+    const Deadline deadline = deadline_after(end.receive_time.load(kRelaxed));
     for (;;) {
         const u32 shut = end.shut.load(kAcquire);
         {

@@ -4,6 +4,8 @@
 
 #include "cpu/clock.h"
 #include "cpu/tlb.h"
+#include "lib/bits.h"
+#include "lib/mutants.h"
 
 #include <optional>
 
@@ -15,7 +17,8 @@ struct TimerQueue {
     Spinlock lock{LockRank::Timer};
     PairingHeap<Timer, &Timer::link_, before> timers GUARDED_BY(lock);
     Timer* firing GUARDED_BY(lock) = nullptr;
-    Atomic<u64> next_tsc{~u64{0}}; // of the first; written under the lock
+    Deadline due GUARDED_BY(lock) = 0; // up to when timers are fired now
+    Atomic<u64> next_tsc{~u64{0}};     // of the first; written under the lock
 
     void update_next() REQUIRES(lock) {
         const Timer* first = timers.first();
@@ -23,7 +26,8 @@ struct TimerQueue {
     }
     bool insert(Timer& timer, unsigned cpu, Deadline at) {
         Guard guard{lock};
-        timer.at_ = at;
+        // A function that arms its timer again, for a time that is past too, must not keep run() for ever.
+        timer.at_ = firing != nullptr && at <= due && !mutant(Mutant::TimerTurn) ? due + 1 : at;
         timer.cpu_.store(cpu, kRelaxed);
         timers.insert(timer);
         if (timers.first() != &timer)
@@ -47,6 +51,7 @@ struct TimerQueue {
         Guard guard{lock};
         Timer* first = timers.first();
         firing = first != nullptr && first->at_ <= now ? first : nullptr;
+        due = now;
         if (firing) {
             timers.remove(*firing);
             update_next();
@@ -91,6 +96,8 @@ bool Timer::cancel() {
         x86::pause();
     }
 }
+
+Deadline deadline_after(u64 ns) { return checked_add(clock_monotonic_ns(), ns).value_or(kNoDeadline); }
 
 namespace timers {
 

@@ -38,6 +38,9 @@ private:
     HeapLink<Timer> link_;
 };
 
+/// Monotonic time `ns` from now; kNoDeadline if that is beyond what 64 bits hold.
+Deadline deadline_after(u64 ns);
+
 namespace timers {
 
 /// The first deadline of this core, as a TSC value; ~0 if there is none.

@@ -76,8 +76,6 @@ Result<u64> to_nanoseconds(const Timespec& time) {
     return sum ? *sum : kNoDeadline;
 }
 
-Deadline deadline_after(u64 ns) { return checked_add(clock_monotonic_ns(), ns).value_or(kNoDeadline); }
-
 Deadline deadline_at(u64 ns, bool wall_clock) {
     if (!wall_clock || ns == kNoDeadline)
         return ns;

@@ -1,7 +1,7 @@
 // Times from user programs as deadlines: for sleeping and for futexes.
 #pragma once
 
-#include "sched/wait_queue.h"
+#include "sched/timer.h"
 #include "syscall/abi.h"
 
 namespace tollgate {
@@ -10,8 +10,6 @@ inline constexpr u64 kNanosecondsPerSecond = 1'000'000'000;
 
 /// Errno::Inval if it is negative or not normalised; saturates at kNoDeadline.
 Result<u64> to_nanoseconds(const Timespec& time);
-/// That long from now.
-Deadline deadline_after(u64 ns);
 /// At that time of the wall clock, or of the monotonic one.
 Deadline deadline_at(u64 ns, bool wall_clock);
 

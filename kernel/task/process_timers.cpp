@@ -4,6 +4,7 @@
 #include "task/process_timers.h"
 
 #include "cpu/clock.h"
+#include "lib/bits.h"
 #include "lib/unique_ptr.h"
 #include "task/signal_internal.h"
 
@@ -58,7 +59,7 @@ void SignalTimer::arm_locked(u64 clock_now) {
         const u64 left = setting_.at > clock_now ? setting_.at - clock_now : 0;
         const unsigned threads = process_.thread_count();
         const u64 share = threads > 1 ? left / threads : left;
-        alarm_.arm(clock_monotonic_ns() + (share > kCpuClockGrain ? share : kCpuClockGrain));
+        alarm_.arm(deadline_after(share > kCpuClockGrain ? share : kCpuClockGrain));
     }
 }
 
@@ -76,7 +77,7 @@ i32 SignalTimer::forward_locked(u64 clock_now) {
         return 0;
     }
     const u64 missed = clock_now > setting_.at ? (clock_now - setting_.at) / setting_.interval : 0;
-    setting_.at += (missed + 1) * setting_.interval;
+    setting_.at = checked_add(setting_.at + missed * setting_.interval, setting_.interval).value_or(kNoDeadline);
     return missed > kMostOverruns ? kMostOverruns : static_cast<i32>(missed);
 }
 

@@ -336,6 +336,20 @@ void test_posix_timers(Ktap& ktap) {
     ktap.check(burn_until([] { return caught != 0; }), "the thread's never fires");
     WORKS(ktap, timer_delete(timer));
     ktap.test("timers of CPU clocks");
+    for (const clockid_t clock : {CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME_ID}) {
+        timer = make_timer(ktap, clock, SIGRTMIN, 1);
+        setting = {{INT64_MAX, 0}, {INT64_MAX, 0}};
+        WORKS(ktap, timer_settime(timer, 0, &setting, nullptr));
+        pause_ms(2);
+        setting = {{INT64_MAX, 0}, {0, 1}};
+        handle(SIGRTMIN);
+        WORKS(ktap, timer_settime(timer, 0, &setting, nullptr));
+        ktap.check(burn_until([] { return caught != 0; }), "it never fires");
+        pause_ms(5);
+        ktap.check(caught == 1, "its next turn came %d times too early", caught - 1);
+        WORKS(ktap, timer_delete(timer));
+    }
+    ktap.test("timers for the end of time never fire");
     timer_t many[100];
     for (timer_t& each : many)
         each = make_timer(ktap, CLOCK_MONOTONIC, SIGRTMIN, 0);
@@ -470,7 +484,7 @@ void test_signalfd(Ktap& ktap) {
 }
 
 int run() {
-    Ktap ktap(23);
+    Ktap ktap(24);
     test_alarm(ktap);
     test_posix_timers(ktap);
     test_timerfd(ktap);
