@@ -2,11 +2,14 @@
 // elements takes at most 1.44 log2 n steps whatever order they came in. The order is the caller's: elements are put in
 // before one another, and searched with a predicate. An element may keep a summary of everything below it, which the
 // tree keeps right: T::summarise(const T* left, const T* right) is called whenever one of the two or the element has
-// changed.
+// changed. What lies between an element and its neighbour may be part of it: insert_before() and remove() look at the
+// element behind as well, on the one way up that they go anyway.
 #pragma once
 
 #include "lib/assert.h"
 #include "lib/types.h"
+
+#include <utility>
 
 namespace tollgate {
 
@@ -86,7 +89,7 @@ public:
         return found;
     }
 
-    /// Puts the element before `position`, or at the end if that is null.
+    /// Puts the element before `position`, or at the end if that is null. The summary of `position` is made anew too.
     constexpr void insert_before(T* position, T& element) {
         ASSERT(!link(&element).linked());
         link(&element).height_ = 1;
@@ -102,14 +105,15 @@ public:
             link(&element).parent_ = position;
         }
         update(&element);
-        restore(link(&element).parent_, nullptr);
+        restore(link(&element).parent_, position); // which lies above the element
     }
 
+    /// Takes the element out. The summary of the one behind it is made anew too.
     constexpr void remove(T& element) {
         TreeLink<T>& gone = link(&element);
         ASSERT(gone.linked());
         T* start = gone.parent_;
-        T* heir = nullptr;
+        T* heir = nullptr; // or whoever else the way up must reach
         if (gone.left_ && gone.right_) {
             heir = leftmost(gone.right_); // takes the element's place
             start = heir;
@@ -122,8 +126,13 @@ public:
             replace(&element, heir);
             link(heir).left_ = gone.left_;
             link(gone.left_).parent_ = heir;
+        } else if (gone.right_) { // a leaf, and the next
+            heir = start;
+            start = gone.right_;
+            replace(&element, gone.right_);
         } else {
-            replace(&element, gone.left_ ? gone.left_ : gone.right_);
+            heir = next(element);
+            replace(&element, gone.left_);
         }
         gone.parent_ = gone.left_ = gone.right_ = nullptr;
         gone.height_ = 0;
@@ -133,6 +142,27 @@ public:
 
     /// What the element's summary is made of has changed.
     constexpr void changed(T& element) { restore(&element, nullptr); }
+
+    /// Takes all elements out, in no order that means anything; calls each(element) when it is out.
+    template <class F>
+    constexpr void dismantle(F each) {
+        T* at = root_;
+        root_ = nullptr;
+        size_ = 0;
+        while (at) {
+            TreeLink<T>& own = link(at);
+            if (own.left_) {
+                at = std::exchange(own.left_, nullptr);
+            } else if (own.right_) {
+                at = std::exchange(own.right_, nullptr);
+            } else {
+                T& leaf = *at;
+                at = std::exchange(own.parent_, nullptr);
+                own.height_ = 0;
+                each(leaf);
+            }
+        }
+    }
 
 private:
     static constexpr TreeLink<T>& link(T* element) { return element->*Member; }
@@ -162,10 +192,11 @@ private:
             link(heir).parent_ = above;
     }
 
+    static constexpr bool update(T* at) { return update(at, height(link(at).left_), height(link(at).right_)); }
     /// Whether anything changed that the parent has to know.
-    static constexpr bool update(T* at) {
+    static constexpr bool update(T* at, u32 left, u32 right) {
         TreeLink<T>& own = link(at);
-        const u32 left = height(own.left_), right = height(own.right_), before = own.height_;
+        const u32 before = own.height_;
         own.height_ = 1 + (left > right ? left : right);
         bool changed = own.height_ != before;
         if constexpr (requires { at->summarise(own.left_, own.right_); })
@@ -200,20 +231,21 @@ private:
     }
 
     /// Heights, balance and summaries from here up, until nothing changes any more: but as far as `heir` at least,
-    /// which has come to a place that it knows nothing of.
+    /// which has come to a place that it knows nothing of, or whose own part of its summary is new.
     constexpr void restore(T* at, const T* heir) {
         for (; at; at = link(at).parent_) {
             const TreeLink<T>& own = link(at);
             const bool is_heir = at == heir;
-            if (height(own.left_) > height(own.right_) + 1) {
+            const u32 left = height(own.left_), right = height(own.right_);
+            if (left > right + 1) [[unlikely]] {
                 if (height(link(own.left_).left_) < height(link(own.left_).right_))
                     lift_right(own.left_);
                 at = lift_left(at);
-            } else if (height(own.right_) > height(own.left_) + 1) {
+            } else if (right > left + 1) [[unlikely]] {
                 if (height(link(own.right_).right_) < height(link(own.right_).left_))
                     lift_left(own.right_);
                 at = lift_right(at);
-            } else if (!update(at) && heir == nullptr) {
+            } else if (!update(at, left, right) && heir == nullptr) {
                 return;
             }
             if (is_heir)

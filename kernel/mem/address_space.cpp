@@ -15,11 +15,6 @@ constinit Atomic<u64> next_id{1};
 using DestroyedHook = void (*)(AddressSpace&);
 constinit DestroyedHook destroyed_hook = nullptr;
 
-/// Counted against RLIMIT_DATA.
-bool is_data(const Area& area) {
-    return area.sharing == Sharing::Private && area.access == Access::ReadWrite && area.kind != AreaKind::Stack;
-}
-
 } // namespace
 
 void AddressSpace::set_destroyed_hook(void (*hook)(AddressSpace&)) { destroyed_hook = hook; }
@@ -37,10 +32,7 @@ AddressSpace::~AddressSpace() NO_THREAD_SAFETY_ANALYSIS {
     if (destroyed_hook)
         destroyed_hook(*this);
     paging::destroy_space(tables_); // before the areas' objects, which may hold the last reference to a frame
-    while (Area* area = areas_.last()) {
-        areas_.remove(*area);
-        delete area;
-    }
+    areas_.dismantle([](Area& area) { delete &area; });
 }
 
 AddressSpace::DeadAreas::~DeadAreas() {
@@ -50,7 +42,7 @@ AddressSpace::DeadAreas::~DeadAreas() {
 
 void AddressSpace::account_locked(const Area& area, i64 bytes) {
     mapped_bytes_.store(mapped_bytes_.load(kRelaxed) + static_cast<u64>(bytes), kRelaxed);
-    if (is_data(area))
+    if (area.is_data())
         data_bytes_ += static_cast<u64>(bytes);
 }
 
@@ -119,14 +111,16 @@ void AddressSpace::insert_locked(Owned<Area> area, DeadAreas& dead) {
     } else if (above && AreaMap::continues(*area, *above)) {
         areas_.set_start(*above, area->start);
     } else {
-        areas_.insert(*area.release());
+        areas_.insert(above, *area.release());
         return;
     }
     dead.add(*area.release()); // it may hold a reference to an object
 }
 
-/// Makes two areas of one; the upper one.
+/// Makes two areas of one; the upper one. Errno::NoMem.
 Result<Area*> AddressSpace::split_locked(Area& area, u64 address) {
+    if (areas_.size() >= kMostAreas)
+        return fail(Errno::NoMem);
     Owned<Area> upper = TRY(make_owned<Area>(area.at(address, area.end - address, area.offset_of(address)), this));
     areas_.split(area, *upper);
     return upper.release();
@@ -175,7 +169,7 @@ Result<u64> AddressSpace::map(const MapRequest& request) {
     Owned<Area> area = TRY(make_owned<Area>(shape, this));
     DeadAreas dead;
     Guard guard{lock_};
-    TRY(check_limits_locked(*length, is_data(*area)));
+    TRY(check_limits_locked(*length, area->is_data()));
     const u64 start = TRY(place_locked(request, *length, dead));
     area->start = start;
     area->end = start + *length;
@@ -256,6 +250,8 @@ void AddressSpace::clear_pages_locked(u64 start, u64 end) {
             flush(0, kUserTop); // whatever the CPUs remember of the tables themselves [SDM vol 3, 4.10.4.1]
         else if (taken.count > 0)
             flush(batch_start, page);
+        else
+            continue;
         resident_pages_.store(resident_pages_.load(kRelaxed) - taken.count, kRelaxed);
         taken.free();
     }
@@ -278,8 +274,6 @@ Result<void> AddressSpace::unmap(u64 address, u64 length) {
     Area* first = areas_.at_or_above(address);
     if (reserved_locked(first, end))
         return fail(Errno::Inval);
-    if (areas_.size() >= kMostAreas)
-        return fail(Errno::NoMem);
     return unmap_from_locked(first, address, end, dead);
 }
 

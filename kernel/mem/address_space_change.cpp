@@ -46,25 +46,26 @@ Result<void> AddressSpace::protect(u64 address, u64 length, Access access) {
     Guard guard{lock_};
     Area* first = areas_.at_or_above(address);
     u64 covered = address;
-    for (const Area* area = first; area && area->start < end; area = areas_.next(*area)) {
+    for (const Area* area = first; covered < end; area = areas_.next(*area)) {
+        if (area == nullptr || area->start > covered)
+            return fail(Errno::NoMem);
         const bool beyond_limit =
             area->sharing == Sharing::Shared && access == Access::ReadWrite && area->limit != Access::ReadWrite;
         if (area->is_reserved() || beyond_limit)
             return fail(Errno::Access);
-        if (area->start <= covered)
-            covered = area->end;
+        covered = area->end;
     }
-    if (covered < end)
-        return fail(Errno::NoMem);
-    TRY(check_limits_locked(0, false)); // each end may make one more area
-    first = TRY(isolate_locked(*first, address, end));
-    for (Area* area = first; area && area->start < end; area = areas_.next(*area)) {
-        if (area->access == access)
-            continue;
-        account_locked(*area, -static_cast<i64>(area->size()));
-        area->access = access;
-        account_locked(*area, static_cast<i64>(area->size()));
-        set_rights_locked(*area);
+    if (first->start < address || covered > end)
+        first = TRY(isolate_locked(*first, address, end));
+    for (Area* area = first;; area = areas_.next(*area)) {
+        if (area->access != access) {
+            const u64 was_data = area->is_data() ? area->size() : 0;
+            area->access = access;
+            data_bytes_ += (area->is_data() ? area->size() : 0) - was_data;
+            set_rights_locked(*area);
+        }
+        if (area->end == end)
+            break;
     }
     join_locked(*first, end, dead);
     return {};

@@ -11,7 +11,7 @@ Result<void> AddressSpace::copy_areas_to(AddressSpace& child) NO_THREAD_SAFETY_A
             continue;
         Owned<Area> copy = TRY(make_owned<Area>(static_cast<const AreaShape&>(*area), &child));
         child.account_locked(*copy, static_cast<i64>(copy->size()));
-        child.areas_.insert(*copy.release());
+        child.areas_.insert(nullptr, *copy.release()); // they come in order
         if (area->kind == AreaKind::Guard || area->sharing == Sharing::Shared || area->inherit == Inherit::Zeros)
             continue;
         const Sharing how = area->kind == AreaKind::Vdso ? Sharing::Shared : Sharing::Private;

@@ -50,6 +50,10 @@ struct AreaShape {
     u64 offset_of(u64 address) const { return offset + (address - start); }
     /// Whether user calls may not touch it.
     bool is_reserved() const { return kind == AreaKind::Pinned || kind == AreaKind::Guard || kind == AreaKind::Vdso; }
+    /// Counted against RLIMIT_DATA.
+    bool is_data() const {
+        return sharing == Sharing::Private && access == Access::ReadWrite && kind != AreaKind::Stack;
+    }
     /// The same in another place; an object is seen from `object_offset` on.
     AreaShape at(u64 new_start, u64 length, u64 object_offset) const;
 };

@@ -22,14 +22,16 @@ AreaShape AreaShape::at(u64 new_start, u64 length, u64 object_offset) const {
 
 // To the right first, where the addresses are high. Only gaps that `top` cuts make it look in vain, and those are few:
 // the stack and what the kernel put beside it lie up there.
-u64 AreaMap::gap_below(const Area* area, u64 length, u64 top) const {
+u64 AreaMap::gap_below(Area* area, u64 length, u64 top) const {
     if (area == nullptr || area->largest_gap < length)
         return 0;
     if (const u64 found = gap_below(areas_.right(*area), length, top))
         return found;
     const u64 end = area->start < top ? area->start : top, start = area->start - area->gap;
-    if (end > start && end - start >= length)
+    if (end > start && end - start >= length) {
+        recent_ = area; // whoever puts something there asks for it next
         return end - length;
+    }
     return gap_below(areas_.left(*area), length, top);
 }
 
@@ -49,34 +51,49 @@ void AreaMap::set_gap(Area* area, u64 from) {
     areas_.changed(*area);
 }
 
-void AreaMap::insert(Area& area) {
-    Area* above = at_or_above(area.start);
-    ASSERT(above == nullptr || above->start >= area.end);
-    const Area* under = below(above);
-    const u64 from = under ? under->end : kMinUserAddress;
-    area.gap = area.start > from ? area.start - from : 0;
+void AreaMap::insert(Area* above, Area& area) {
+    if (above != nullptr) {
+        ASSERT(above->start >= area.end);
+        const u64 from = above->start - above->gap;
+        area.gap = area.start > from ? area.start - from : 0;
+        above->gap = above->start - area.end;
+    } else {
+        const Area* under = areas_.last();
+        const u64 from = under ? under->end : kMinUserAddress;
+        ASSERT(under == nullptr || from <= area.start);
+        area.gap = area.start > from ? area.start - from : 0;
+    }
     areas_.insert_before(above, area);
-    set_gap(above, area.end);
+    recent_ = &area;
     if (area.object)
         area.object->add_mapping(area);
 }
 
-void AreaMap::remove(Area& area) {
-    set_gap(areas_.next(area), area.start - area.gap);
-    areas_.remove(area);
+void AreaMap::tell_removed(Area& area) {
     if (area.object)
         area.object->remove_mapping(area);
 }
 
+void AreaMap::take_out(Area& area) {
+    if (recent_ == &area)
+        recent_ = nullptr;
+    areas_.remove(area);
+    tell_removed(area);
+}
+
+void AreaMap::remove(Area& area) {
+    if (Area* above = areas_.next(area))
+        above->gap += area.size() + area.gap;
+    take_out(area);
+}
+
 void AreaMap::split(Area& area, Area& upper) {
     area.end = upper.start; // the gap above stays what it is: `upper` ends where `area` did
-    insert(upper);
+    insert(areas_.next(area), upper);
 }
 
 void AreaMap::absorb(Area& area, Area& above) {
-    areas_.remove(above);
-    if (above.object)
-        above.object->remove_mapping(above);
+    take_out(above);
     area.end = above.end;
 }
 

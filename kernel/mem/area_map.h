@@ -15,7 +15,12 @@ class AreaMap {
 public:
     /// The first area that ends above the address; null if none does.
     Area* at_or_above(u64 address) const {
-        return areas_.find_first([=](const Area& area) { return area.end <= address; });
+        if (recent_ && recent_->end > address && recent_->start - recent_->gap <= address)
+            return recent_;
+        Area* found = areas_.find_first([=](const Area& area) { return area.end <= address; });
+        if (found)
+            recent_ = found;
+        return found;
     }
     Area* find(u64 address) const {
         Area* area = at_or_above(address);
@@ -35,9 +40,20 @@ public:
     /// The highest address below `top` where `length` bytes are free; 0 if there is none.
     u64 find_gap(u64 length, u64 top) const;
 
-    /// Adds an area, which overlaps no other, or removes it; and tells its object. The map does not own areas.
-    void insert(Area& area);
+    /// Adds an area, which overlaps no other, or removes it; and tells its object. The map does not own areas. `above`
+    /// is the area that the new one comes to lie below, null if it is the last.
+    void insert(Area* above, Area& area);
+    void insert(Area& area) { insert(at_or_above(area.start), area); }
     void remove(Area& area);
+    /// Removes all of them; calls each(area) when it is out.
+    template <class F>
+    void dismantle(F each) {
+        recent_ = nullptr;
+        areas_.dismantle([&](Area& area) {
+            tell_removed(area);
+            each(area);
+        });
+    }
     /// Adds `upper`, which is what `area` is from there on.
     void split(Area& area, Area& upper);
     /// Removes `above`, which `area` becomes part of.
@@ -51,8 +67,12 @@ public:
 
 private:
     void set_gap(Area* area, u64 from);
-    u64 gap_below(const Area* area, u64 length, u64 top) const;
+    u64 gap_below(Area* area, u64 length, u64 top) const;
+    static void tell_removed(Area& area);
+    void take_out(Area& area);
 
+    /// What was found last: calls and faults come in series. Null or in the tree.
+    mutable Area* recent_ = nullptr;
     Tree<Area, &Area::tree> areas_;
 };
 

@@ -45,10 +45,11 @@ void FramePool::add(u32 first, u32 end) {
     }
 }
 
+constexpr u32 k4GiB = 1u << 20; // in frames
+
 // The smallest block that is large enough keeps the large ones whole; but one below 4 GiB first, since until the
 // kernel's own tables are loaded no more than that is mapped.
 unsigned FramePool::order_for(unsigned order) const {
-    constexpr u32 k4GiB = 1u << 20; // in frames
     unsigned found = kOrders;
     for (; order < kOrders; ++order) {
         if (heads_[order] == kNone)
@@ -67,6 +68,27 @@ u32 FramePool::take(unsigned order) {
         return n;
     merge_loose();
     return take_merged(order);
+}
+
+// What lies loose already, the usual case, is taken off the list without a further look.
+u32 FramePool::take_singles(u32* to, u32 most) {
+    u32 count = 0;
+    u32 n = heads_[0];
+    for (; count < most && n < k4GiB; n = records_[n].next) { // kNone lies above
+        records_[n].state = kHeld;
+        to[count++] = n;
+    }
+    heads_[0] = n;
+    if (n != kNone)
+        records_[n].previous = kNone;
+    free_ -= count;
+    for (; count < most; ++count) {
+        const u32 single = take(0);
+        if (single == kNone)
+            break;
+        to[count] = single;
+    }
+    return count;
 }
 
 void FramePool::give_loose(u32 n) {

@@ -9,8 +9,16 @@ namespace tollgate {
 
 /// What a page table remembers about its entries in its frame's record: paging::set_entry() keeps it.
 struct TableUse {
-    u16 used;      ///< entries that are not zero
-    u16 low, high; ///< no other entry has ever been used since the table was empty
+    static constexpr unsigned kChunk = 16; ///< entries
+
+    u32 chunks; ///< bit n: one of the entries from n * kChunk on has been used since the table was empty
+    u16 used;   ///< entries that are not zero
+
+    /// Those of `chunks` that hold any of the entries [first, last].
+    u32 chunks_of(unsigned first, unsigned last) const {
+        return chunks & (~u32{0} << first / kChunk) & (~u32{0} >> (31 - last / kChunk));
+    }
+    void mark(unsigned entry) { chunks |= u32{1} << entry / kChunk; }
 };
 
 /// One a frame of RAM.
@@ -40,6 +48,8 @@ public:
     u32 take(unsigned order);
     /// Gives back a block, which need not be what take() gave: any aligned part of it will do.
     void give(u32 first, unsigned order);
+    /// Takes single frames, as many as there are up to `most`; how many.
+    u32 take_singles(u32* to, u32 most);
     /// Gives back one frame without looking for its buddy; that is made up for when a larger block is wanted.
     void give_loose(u32 n);
     /// Takes `count` adjacent frames / gives them back.

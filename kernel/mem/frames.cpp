@@ -54,12 +54,7 @@ void refill(Cache& cache) {
     Guard guard{lock};
     if (!cache.used.empty())
         return;
-    while (cache.used.count < kBatch) {
-        const u32 n = pool.take(0);
-        if (n == FramePool::kNone)
-            break;
-        cache.used.push(n);
-    }
+    cache.used.count = pool.take_singles(cache.used.frames, kBatch);
 }
 
 /// Interrupts are off.
@@ -198,7 +193,7 @@ PhysAddr allocate_table() {
         return {};
     if (!cleared)
         clear(n);
-    records[n].use = {.used = 0, .low = 511, .high = 0};
+    records[n].use = {.chunks = 0, .used = 0};
     return PhysAddr{u64{n} << kPageShift};
 }
 

@@ -1,9 +1,11 @@
-// The tables of one address space. Each table's frame record counts the entries that are used and remembers the span
-// they lie in, so that copying, clearing and destroying a sparse space looks at few entries, and tables go as soon as
-// they are empty. The last slot of the PML4 is a space's own: it holds the kernel image (shared directory) and its
-// fastcall space. A PDPT of the user half stays until the space goes, since two roots point to it.
+// The tables of one address space. Each table's frame record counts the entries that are used and remembers which
+// chunks of 16 they lie in, so that copying, clearing and destroying a sparse space looks at few entries, and tables go
+// as soon as they are empty. The last slot of the PML4 is a space's own: it holds the kernel image (shared directory)
+// and its fastcall space. A PDPT of the user half stays until the space goes, since two roots point to it.
 #include "lib/mutants.h"
 #include "mem/page_table_internal.h"
+
+#include <bit>
 
 namespace tollgate::paging {
 namespace {
@@ -29,21 +31,48 @@ private:
     PhysAddr table_;
 };
 
-/// Frees a table, everything below it, and the frames that its leaves map (PROT_NONE keeps its frame).
+/// Calls f(entry) for each used entry of [first, last] until it answers false.
+template <class F>
+[[gnu::always_inline]] inline void for_used(const TableUse& use, u64* table, unsigned first, unsigned last, F f) {
+    for (u32 chunks = use.chunks_of(first, last); chunks != 0; chunks &= chunks - 1) {
+        const unsigned start = static_cast<unsigned>(std::countr_zero(chunks)) * TableUse::kChunk;
+        const unsigned end = start + TableUse::kChunk - 1;
+        u64* const stop = table + (end < last ? end : last);
+        for (u64* entry = table + (start > first ? start : first); entry <= stop; ++entry)
+            if (*entry != 0 && !f(*entry))
+                return;
+    }
+}
+
+/// Takes everything out of a last-level table, and frees the frames (PROT_NONE keeps its frame).
+void free_leaves(TableUse& use, u64* table) {
+    u64 batch[TableUse::kChunk];
+    for (u32 chunks = use.chunks; use.used > 0; chunks &= chunks - 1) {
+        u64* const start = table + static_cast<unsigned>(std::countr_zero(chunks)) * TableUse::kChunk;
+        unsigned count = 0;
+        for (u64* entry = start; entry != start + TableUse::kChunk; ++entry) {
+            if (*entry == 0)
+                continue;
+            batch[count++] = *entry & kPteAddress;
+            *entry = 0;
+        }
+        use.used = static_cast<u16>(use.used - count);
+        frames::drop_references({batch, count});
+    }
+}
+
+/// Frees a table, everything below it, and the frames that its leaves map.
 void free_tree(PhysAddr table, unsigned level) {
     TableUse& use = frames::table_use(table);
     u64* entries = direct<u64>(table);
-    for (unsigned i = use.low; use.used > 0; ++i) {
-        const u64 entry = entries[i];
-        if (entry == 0)
-            continue;
-        if (level > 0)
+    if (level == 0)
+        free_leaves(use, entries);
+    else
+        for_used(use, entries, 0, 511, [&](u64& entry) {
             free_tree(frame_of(entry), level - 1);
-        else
-            (void)Frame::adopt(frame_of(entry));
-        entries[i] = 0;
-        --use.used;
-    }
+            entry = 0;
+            return --use.used > 0;
+        });
     frames::free_table(table);
 }
 
@@ -84,13 +113,11 @@ void destroy_space(SpaceTables& tables) {
     u64* top = direct<u64>(tables.kernel_root);
     u64* user_top = direct<u64>(tables.user_root);
     TableUse& use = frames::table_use(tables.kernel_root); // counts the user half
-    for (unsigned slot = use.low; use.used > 0; ++slot) {
-        if (top[slot] == 0)
-            continue;
-        free_tree(frame_of(top[slot]), 2);
-        top[slot] = user_top[slot] = 0;
-        --use.used;
-    }
+    for_used(use, top, 0, kUserSlots - 1, [&](u64& entry) {
+        free_tree(frame_of(entry), 2);
+        entry = user_top[&entry - top] = 0;
+        return --use.used > 0;
+    });
     const auto free_upper = [](u64 entry) {
         u64* upper = table_at(entry);
         upper[kImageSlot] = upper[kFastcallSlot] = 0;
@@ -116,10 +143,8 @@ void set_entry(u64* entry, u64 value) {
         if (value == 0) {
             --use.used;
         } else {
-            const u16 i = reinterpret_cast<u64>(entry) / 8 & 511;
             ++use.used;
-            use.low = i < use.low ? i : use.low;
-            use.high = i > use.high ? i : use.high;
+            use.mark(reinterpret_cast<u64>(entry) / 8 & 511);
         }
     }
     *entry = value;
@@ -153,21 +178,30 @@ bool next_slice(const SpaceTables& tables, u64& page, u64 end, Slice& slice) {
     while (page < end) {
         u64* table = direct<u64>(tables.kernel_root);
         unsigned level = 3;
-        while (level > 0 && table[index(page, level)] & kPtePresent)
-            table = table_at(table[index(page, level--)]);
+#pragma GCC unroll 3
+        for (; level > 0; --level) {
+            const u64 entry = table[index(page, level)];
+            if (!(entry & kPtePresent))
+                break;
+            table = table_at(entry);
+        }
         const u64 first = page, size = u64{1} << (12 + 9 * (level > 0 ? level : 1));
         page = align_down(page, size) + size;
         if (page > end)
             page = end;
         if (level > 0)
             continue;
-        const TableUse& use = frames::table_use(direct_to_phys(table));
-        unsigned low = index(first, 0), high = index(page - 1, 0);
-        low = low < use.low ? use.low : low;
-        high = high > use.high ? use.high : high;
-        if (use.used == 0 || low > high)
+        const unsigned low = index(first, 0), high = index(page - 1, 0);
+        const u32 chunks = frames::table_use(direct_to_phys(table)).chunks_of(low, high);
+        if (chunks == 0)
             continue;
-        slice = {&table[low], align_down(first, u64{1} << 21) + low * kPageSize, high - low + 1};
+        const unsigned chunk = static_cast<unsigned>(std::countr_zero(chunks));
+        const unsigned run_end = (chunk + static_cast<unsigned>(std::countr_one(chunks >> chunk))) * TableUse::kChunk;
+        const unsigned from = chunk * TableUse::kChunk > low ? chunk * TableUse::kChunk : low;
+        const u64 base = align_down(first, u64{1} << 21);
+        if (run_end <= high)
+            page = base + run_end * kPageSize; // there may be more in this table
+        slice = {&table[from], base + from * kPageSize, (run_end <= high ? run_end : high + 1) - from};
         return true;
     }
     page = end;
@@ -183,9 +217,11 @@ void Taken::free() {
 
 void take_range(SpaceTables& tables, u64& page, u64 end, Taken& taken) {
     while (page < end && taken.table_count + 2 <= Taken::kTables) {
+        const u64 first = page;
         u64* path[4]; // the entry of each level
         u64* table = direct<u64>(tables.kernel_root);
         unsigned level = 3;
+#pragma GCC unroll 3
         for (; level > 0; --level) {
             path[level] = &table[index(page, level)];
             if (!(*path[level] & kPtePresent))
@@ -199,21 +235,22 @@ void take_range(SpaceTables& tables, u64& page, u64 end, Taken& taken) {
             continue;
         }
         TableUse& use = frames::table_use(direct_to_phys(table));
-        unsigned i = index(page, 0);
-        i = i < use.low ? use.low : i;
-        const unsigned last = index(stop - 1, 0) < use.high ? index(stop - 1, 0) : use.high;
-        for (; i <= last && use.used > 0; ++i) {
-            if (table[i] == 0)
-                continue;
-            if (taken.count == Taken::kFrames) {
-                page = base + i * kPageSize;
-                return;
-            }
-            taken.frames[taken.count++] = table[i] & kPteAddress;
-            table[i] = 0;
-            --use.used;
-        }
         page = stop;
+        bool full = false;
+        const unsigned before = taken.count;
+        for_used(use, table, index(first, 0), index(stop - 1, 0), [&](u64& entry) {
+            if (taken.count == Taken::kFrames) {
+                page = base + static_cast<u64>(&entry - table) * kPageSize;
+                full = true;
+                return false;
+            }
+            taken.frames[taken.count++] = entry & kPteAddress;
+            entry = 0;
+            return true;
+        });
+        use.used = static_cast<u16>(use.used - (taken.count - before));
+        if (full)
+            return;
         if (use.used > 0)
             continue;
         taken.tables[taken.table_count++] = direct_to_phys(table).value();
@@ -243,10 +280,8 @@ Result<u64> share_range(SpaceTables& from, SpaceTables& to, u64 start, u64 end, 
             }
             frames::add_reference(frame_of(entry));
             slice.entries[i] = target[i] = entry & keep;
-            const u16 at = static_cast<u16>(index(slice.page, 0) + i);
+            use->mark(index(slice.page, 0) + i);
             ++use->used;
-            use->low = at < use->low ? at : use->low;
-            use->high = at > use->high ? at : use->high;
             ++total;
         }
     }

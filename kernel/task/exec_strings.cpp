@@ -1,5 +1,5 @@
-// Filling and walking ExecStrings. User strings are copied in pieces that end at page boundaries on both sides, so that
-// nothing behind a string's own page is ever touched.
+// Filling and walking ExecStrings. User strings are copied in small pieces, since most are short, that end at page
+// boundaries on both sides, so that nothing behind a string's own page is ever touched.
 #include "task/exec_strings.h"
 
 #include "lib/memory.h"
@@ -53,7 +53,9 @@ Result<void> ExecStrings::append_from_user(u64 address) {
             return fail(Errno::TooBig);
         const std::span<char> space = TRY(room());
         const u64 to_page_end = kPageSize - address % kPageSize;
-        const u64 part = to_page_end < space.size() ? to_page_end : space.size();
+        constexpr u64 kPiece = 64;
+        const u64 most = space.size() < kPiece ? space.size() : kPiece;
+        const u64 part = to_page_end < most ? to_page_end : most;
         TRY(copy_from_user_bytes(space.data(), address, part));
         const u64 length = strnlen(space.data(), part);
         if (length < part) {

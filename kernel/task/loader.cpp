@@ -45,8 +45,10 @@ Result<ElfFile> resolve(const ProgramRequest& request, ExecStrings& strings, Fix
     TRY(check_head(elf, executable));
     FixedString<256> absolute;
     if (const auto write_path = TaskAccess::hooks().write_path)
-        if (write_path(request.caller, *elf.file, absolute) && !absolute.truncated())
-            executable = absolute;
+        if (write_path(request.caller, *elf.file, absolute) && !absolute.truncated()) {
+            executable.clear();
+            executable.write(absolute);
+        }
     return elf;
 }
 

@@ -34,7 +34,8 @@ Result<Ref<Process>> Process::create(StringView name, Process* creator, Process*
 
 void Process::inherit(const Process& parent) {
     start_stack.store(parent.start_stack.load(kRelaxed), kRelaxed);
-    executable_ = parent.executable_;
+    executable_.clear();
+    executable_.write(parent.executable_); // what is used of it: most of its 256 bytes are not
     credentials.copy_from(parent.credentials);
     limits.copy_from(parent.limits);
     personality.store(parent.personality.load(kRelaxed), kRelaxed);

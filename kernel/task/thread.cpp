@@ -39,8 +39,9 @@ TrapFrame first_frame(u64 entry, u64 stack_pointer) {
 void copy_live_fpu(Thread& to) { fpu_save(to.fpu.data()); }
 
 void reset_live_fpu(Thread& self) {
-    InterruptGuard guard; // a switch away would save over the area between the two
-    fill_bytes(self.fpu.data(), 0, kFpuAreaSize);
+    InterruptGuard guard;                     // a switch away would save over the area between the two
+    static_assert(kFpuAreaSize <= kPageSize); // a frame of its own
+    clear_page(self.fpu.data());
     fpu_initial_state(self.fpu.data());
     fpu_restore(self.fpu.data());
 }

@@ -91,8 +91,9 @@ Result<void> initialise() {
 Result<void> prepare_space(AddressSpace& space) {
     Owned<State> state = TRY(make_owned<State>());
     state->table = TRY(Frame::allocate());
+    TableEntry* const entries = state->entries();
     for (unsigned slot = 0; slot < kSlots; ++slot)
-        state->entries()[slot].function.store(stub_address(), kRelaxed);
+        entries[slot].function.store(stub_address(), kRelaxed);
     TRY(space.map_fastcall_page(kFastcallTable, state->table.share(), Access::Read));
     for (unsigned cpu = 0; cpu < cpu_count(); ++cpu)
         TRY(space.map_fastcall_page(kFastcallStacks + cpu * kFastcallStackStride + kPageSize, Frame::from(stacks[cpu]),
