@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Fetches the third-party sources that are compiled but never committed, into third_party/. Called by tools/setup.sh.
+"""Fetches the third-party sources that are compiled but never committed, into third_party/. Called by tools/setup.sh;
+with the word "test", those that only tests need as well.
 
 They come from Debian's source packages, pinned to a version and to the checksum of the upstream tarball. Machines seldom
 have source entries enabled, so a private list is derived from the binary entries that this machine is configured with; its
@@ -29,12 +30,16 @@ class Source:
     sha256: str
     folder: str  # what the tarball unpacks to
     why: str
+    test_only: bool = False
 
 
 SOURCES = (
     Source("benchmark", "1.7.1-1", "benchmark_1.7.1.orig.tar.gz",
            "6430e4092653380d9dc4ccb45a1e2dc9259d581f4866dc0759713126056bc1d7", "benchmark-1.7.1",
            "Google Benchmark, which /bin/bench is built with"),
+    Source("sqlite3", "3.40.1-2+deb12u2", "sqlite3_3.40.1.orig.tar.xz",
+           "aaa776260ab4dc976db34aa7891819484c8676b5b2783123ebc6301e2ca5d655", "sqlite3-3.40.1",
+           "SQLite's own speed test, a program of others that is run in the guest", test_only=True),
 )
 
 
@@ -151,9 +156,9 @@ def is_present(source: Source) -> bool:
         return False
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     for source in SOURCES:
-        if is_present(source):
+        if is_present(source) or (source.test_only and "test" not in arguments):
             continue
         print(f"setup: fetching the source of {source.package} {source.version}: {source.why}", flush=True)
         if shutil.which("apt-get") is None:
@@ -172,4 +177,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

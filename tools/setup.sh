@@ -32,6 +32,7 @@ bochs|bochs|a second, stricter x86 for the boot tests
 bochs-term|/usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_term_gui.so|lets Bochs run without a display
 bochsbios|/usr/share/bochs/BIOS-bochs-latest|the firmware of Bochs
 vgabios|/usr/share/bochs/VGABIOS-lgpl-latest|the video firmware of Bochs
+libsqlite3-dev|/usr/include/sqlite3.h|the library of SQLite, whose speed test is run in the guest
 libgtest-dev|/usr/include/gtest/gtest.h|GoogleTest, for the tests on the host and as a program to run in the guest
 clang|clang++|builds the fuzzers of the parsers
 libclang-rt-dev|/usr/share/doc/libclang-rt-dev|the runtime of the fuzzers, which clang only recommends
@@ -93,4 +94,4 @@ version=$(g++ -dumpfullversion -dumpversion)
 [ "${version%%.*}" -ge 12 ] || die "g++ $version is too old for C++23: Tollgate needs 12 or newer."
 
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || die "python3 $(python3 --version) is too old: the tools need 3.11 or newer."
-python3 tools/fetch.py || exit 6
+python3 tools/fetch.py "$kind" || exit 6

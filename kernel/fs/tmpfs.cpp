@@ -3,6 +3,7 @@
 
 #include "fs/vfs.h"
 #include "lib/memory.h"
+#include "lib/mutants.h"
 
 namespace tollgate::fs {
 namespace {
@@ -21,10 +22,25 @@ struct Copy {
     ~Copy() { delete[] bytes; }
 };
 
+class RegularHold final : public ProgramHold {
+public:
+    /// begin_executing() has been called.
+    explicit RegularHold(RegularNode& node) : node_(node) {}
+    ~RegularHold() override { node_->end_executing(); }
+
+private:
+    const Ref<RegularNode> node_;
+};
+
 /// An open regular file.
 class RegularFile final : public File {
 public:
-    explicit RegularFile(RegularNode& node) : node_(node) {}
+    /// `writes`: begin_writing() has been called.
+    RegularFile(RegularNode& node, bool writes) : node_(node), writes_(writes) {}
+    ~RegularFile() override {
+        if (writes_)
+            node_->end_writing();
+    }
 
     Result<u64> read(IoBuffer& to, u64 offset, u32) override { return node_->read(to, offset); }
     Result<u64> write(IoBuffer& from, u64 offset, u32 flags) override {
@@ -40,11 +56,13 @@ public:
     Node* node() const override { return node_.get(); }
     Result<std::span<const std::byte>> content() const override;
     Result<Ref<MemoryObject>> memory() override;
+    Result<Ref<ProgramHold>> hold_as_program() override;
     void descriptor_closed(const void* table) override { node_->locks()->release(table); }
     void description_closed(const void* description) override { node_->locks()->release(description); }
 
 private:
     const Ref<RegularNode> node_;
+    const bool writes_;
     mutable Spinlock lock_{LockRank::File};
     mutable Copy copy_ GUARDED_BY(lock_); // for content(): what the file held when first asked
 };
@@ -77,6 +95,16 @@ Result<Ref<MemoryObject>> RegularFile::memory() {
     return Ref<MemoryObject>(Ref<FilePages>(*pages));
 }
 
+Result<Ref<ProgramHold>> RegularFile::hold_as_program() {
+    TRY(node_->begin_executing());
+    auto hold = make_ref<RegularHold>(*node_);
+    if (!hold) {
+        node_->end_executing();
+        return fail(hold.error());
+    }
+    return Ref<ProgramHold>(std::move(*hold));
+}
+
 } // namespace
 
 RegularNode::~RegularNode() {
@@ -102,7 +130,36 @@ Result<void> RegularNode::set_archive_content(Bytes bytes) {
     return {};
 }
 
-Result<Ref<File>> RegularNode::open(const Caller*, u32) { return Ref<File>(TRY(make_ref<RegularFile>(*this))); }
+Result<Ref<File>> RegularNode::open(const Caller*, u32 flags) {
+    const bool writes = (flags & kOpenAccessMask) != kOpenReadOnly;
+    if (writes)
+        TRY(begin_writing());
+    auto file = make_ref<RegularFile>(*this, writes);
+    if (!file) {
+        if (writes)
+            end_writing();
+        return fail(file.error());
+    }
+    return Ref<File>(std::move(*file));
+}
+
+Result<void> RegularNode::begin_writing() {
+    i32 writers = writers_.load(kRelaxed);
+    do {
+        if (writers < 0 && !mutant(Mutant::TextBusy))
+            return fail(Errno::TxtBsy);
+    } while (!writers_.compare_exchange_weak(writers, writers + 1, kAcquire, kRelaxed));
+    return {};
+}
+
+Result<void> RegularNode::begin_executing() {
+    i32 writers = writers_.load(kRelaxed);
+    do {
+        if (writers > 0 && !mutant(Mutant::TextBusy))
+            return fail(Errno::TxtBsy);
+    } while (!writers_.compare_exchange_weak(writers, writers - 1, kAcquire, kRelaxed));
+    return {};
+}
 
 u64 RegularNode::size() const {
     const FilePages* const content = content_now();
@@ -148,6 +205,13 @@ Result<u64> RegularNode::write(IoBuffer& from, u64& offset, bool append) {
 Result<void> RegularNode::truncate(u64 size) {
     if (size > kMaxSize)
         return fail(Errno::FBig);
+    TRY(begin_writing());
+    const Result<void> done = resize(size);
+    end_writing();
+    return done;
+}
+
+Result<void> RegularNode::resize(u64 size) {
     FilePages* const content = TRY(this->content());
     LongGuard guard{write_lock_};
     const u64 before = content->size();

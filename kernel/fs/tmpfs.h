@@ -43,13 +43,21 @@ public:
     u32 seals() const { return seals_.load(kRelaxed); }
     /// Errors: Perm (sealed against more seals).
     Result<void> add_seals(u32 seals);
+    /// Writers and programs keep each other out: Errno::TxtBsy. Each pairs with its end.
+    Result<void> begin_writing();
+    void end_writing() { writers_.fetch_sub(1, kRelease); }
+    Result<void> begin_executing();
+    void end_executing() { writers_.fetch_add(1, kRelease); }
     /// For memfd_create(2) with MFD_ALLOW_SEALING; every other file is sealed against seals.
     void allow_seals() { seals_.store(0, kRelaxed); }
 
 private:
+    Result<void> resize(u64 size);
+
     Atomic<FilePages*> content_{nullptr}; // set once; one reference is the node's
     LongLock write_lock_;                 // writers and truncation, one at a time
     Atomic<u32> seals_{kSealSeal};
+    Atomic<i32> writers_{0}; // open files that may write; or less than 0: that many programs
     FileLocks locks_;
 };
 

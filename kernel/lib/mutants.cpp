@@ -39,6 +39,7 @@ Mutant mutant_by_name(StringView name) {
                   {"nproc_limit", Mutant::ProcessLimit},
                   {"cow_copy", Mutant::CowCopy},
                   {"shootdown", Mutant::Shootdown},
+                  {"text_busy", Mutant::TextBusy},
                   {"timer_turn", Mutant::TimerTurn}};
     for (const auto& entry : kNames)
         if (name == entry.name)

@@ -37,6 +37,7 @@ enum class Mutant : u8 {
     ProcessLimit,     ///< RLIMIT_NPROC is not looked at
     CowCopy,          ///< a write to a page that two processes share since fork() does not copy it
     Shootdown,        ///< other CPUs keep what they remember of pages that are taken away
+    TextBusy,         ///< a file that is executed may be written to
     TimerTurn,        ///< a timer that is armed again while timers are fired is fired in the same round
 };
 

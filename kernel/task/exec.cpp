@@ -15,13 +15,15 @@ StringView base_name(StringView path) {
     return slash ? path.substr(*slash + 1) : path;
 }
 
-void set_names(Process& process, UserThread& thread, StringView path, StringView executable) {
+/// What the process is from now on, for everybody who asks and for the file.
+void set_identity(Process& process, UserThread& thread, StringView path, Program& program) {
     thread.name.clear();
     thread.name.write(base_name(path));
     process.name_.clear();
     process.name_.write(thread.name);
     process.executable_.clear();
-    process.executable_.write(executable);
+    process.executable_.write(program.executable);
+    TaskAccess::exchange_hold(process, std::move(program.hold)).reset();
 }
 
 /// Nothing of the old program's FPU, TLS or GS is left for the new one [threats L3].
@@ -65,7 +67,7 @@ void change_program(Caller& caller, Program program, StringView path, Ref<FileTa
     process_table.become_leader(*caller.owner);
     TaskAccess::mark_executed(process);
     caller.owner->clear_child_tid = 0;
-    set_names(process, *caller.owner, path, program.executable);
+    set_identity(process, *caller.owner, path, program);
     process.exit_signal = kSigChild;
     process.start_stack.store(program.stack_pointer, kRelaxed);
     reset_signals_for_exec(*caller.owner);
@@ -94,7 +96,7 @@ Result<Ref<Process>> spawn(StringView path, std::span<const StringView> argument
     process->start_stack.store(program.stack_pointer, kRelaxed);
     auto thread = make_thread(process, first_frame(program.entry, program.stack_pointer), process->id());
     if (thread)
-        set_names(*process, **thread, path, program.executable);
+        set_identity(*process, **thread, path, program);
     auto started = thread ? process_table.start(std::move(*thread)) : Result<void>{fail(thread.error())};
     if (!started) {
         process_table.forget(*process);

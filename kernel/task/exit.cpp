@@ -48,6 +48,7 @@ void dismantle(Process& process, Thread& thread) {
     TaskAccess::drop_files(process);
     thread.set_space({});
     TaskAccess::exchange_space(process, {}).reset();
+    TaskAccess::exchange_hold(process, {}).reset();
     TaskAccess::end_vfork(process);
 }
 

@@ -45,6 +45,12 @@ class OpenFile;
 /// Files that have calls of their own say so.
 enum class FileKind : u8 { Other, Pipe, Event, Epoll, Socket, Signal, Timer, Memory };
 
+/// While it lives nobody can write to a file, because a process executes it.
+class ProgramHold : public RefCounted {
+public:
+    virtual ~ProgramHold() = default;
+};
+
 /// One open file description. Shared by descriptors; methods may be called from several cores at once.
 class File : public RefCounted {
 public:
@@ -74,6 +80,8 @@ public:
     virtual Result<std::span<const std::byte>> content() const { return fail(Errno::NoExec); }
     /// The file's pages, for mmap(2) and the loader. Errno::NoDev if they cannot be mapped.
     virtual Result<Ref<MemoryObject>> memory() { return fail(Errno::NoDev); }
+    /// A process is about to execute the file. Errno::TxtBsy if somebody has it open for writing.
+    virtual Result<Ref<ProgramHold>> hold_as_program() { return Ref<ProgramHold>(); }
     /// Directory entries for getdents64; moves the position on. Errno::NotDir.
     virtual Result<u64> read_directory(const Caller*, IoBuffer&, u64& /*position*/) { return fail(Errno::NotDir); }
     /// A descriptor of this table, or the last one of this open file, has been closed: its locks go. Only compared.

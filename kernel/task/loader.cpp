@@ -79,6 +79,7 @@ Result<Program> load_program(const ProgramRequest& request, ExecStrings& strings
     const Hooks& hooks = TaskAccess::hooks();
     const Owned<Program> program = TRY(make_owned<Program>());
     const ElfFile elf = TRY(resolve(request, strings, program->executable));
+    program->hold = TRY(elf.file->hold_as_program());
     const ElfImage& image = elf.image;
     const LayoutOffsets offsets = choose_offsets(request.process);
     const StackPlace stack = place_stack(request.process, offsets);

@@ -19,6 +19,7 @@ struct Program {
     u64 entry = 0;
     u64 stack_pointer = 0;
     FixedString<256> executable; ///< the file that was mapped: a script's interpreter
+    Ref<ProgramHold> hold;       ///< on that file
 };
 
 struct ProgramRequest {
@@ -29,7 +30,7 @@ struct ProgramRequest {
 };
 
 /// Leaves in `strings` what the program gets. Errors: NoExec (nothing that we run), NoMem, TooBig, Loop (scripts of
-/// scripts), and those of opening an interpreter.
+/// scripts), TxtBsy (open for writing), and those of opening an interpreter.
 Result<Program> load_program(const ProgramRequest& request, ExecStrings& strings);
 
 } // namespace tollgate::task

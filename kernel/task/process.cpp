@@ -36,6 +36,7 @@ void Process::inherit(const Process& parent) {
     start_stack.store(parent.start_stack.load(kRelaxed), kRelaxed);
     executable_.clear();
     executable_.write(parent.executable_); // what is used of it: most of its 256 bytes are not
+    program_hold_ = parent.program_hold_;
     credentials.copy_from(parent.credentials);
     limits.copy_from(parent.limits);
     personality.store(parent.personality.load(kRelaxed), kRelaxed);
@@ -97,6 +98,12 @@ Ref<AddressSpace> TaskAccess::exchange_space(Process& process, Ref<AddressSpace>
     Guard guard{process.lock_};
     std::swap(process.space_, space);
     return space;
+}
+
+Ref<ProgramHold> TaskAccess::exchange_hold(Process& process, Ref<ProgramHold> hold) {
+    Guard guard{process.lock_};
+    std::swap(process.program_hold_, hold);
+    return hold;
 }
 
 Ref<FileTable> TaskAccess::exchange_files(Process& process, Ref<FileTable> files) {

@@ -95,6 +95,7 @@ public:
 
     FixedString<64> name_;
     FixedString<256> executable_; ///< path, for /proc/self/exe
+    Ref<ProgramHold> program_hold_;
     Credentials credentials;
     Limits limits;
     ProcessSignals signals;

@@ -110,6 +110,7 @@ extern constinit ProcessTable process_table;
 /// What the files of task/ change in a process outside the table's matters.
 struct TaskAccess {
     static Ref<AddressSpace> exchange_space(Process& process, Ref<AddressSpace> space);
+    static Ref<ProgramHold> exchange_hold(Process& process, Ref<ProgramHold> hold);
     static Ref<FileTable> exchange_files(Process& process, Ref<FileTable> files);
     static void drop_files(Process& process);
     static u32 child_events(const Process& process) { return process.child_events_.load(kAcquire); }

@@ -178,6 +178,8 @@ CASES = {
     "python": Case(["/usr/bin/python3.11", "-I", "-B", "-S", "script", "an argument", ""], {"script": PYTHON}, b"some input",
                    ("python3.11-minimal", "libpython3.11-minimal", "libpython3.11-stdlib"), also=("/bin/echo",)),
     "sqlite": Case(["/usr/bin/sqlite3", "-batch", "test.db"], input=SQL),
+    # In a file, with journal and sync; the verification hash is over the results of all its queries.
+    "sqlite_speed": Case([built("speedtest1"), "--size", "5", "--verify", "test.db"], hide=r"\.*\s*\d+\.\d+s\b"),
     "perl": Case(["/usr/bin/perl", "script"], {"script": PERL}, text_of(20_000), ("perl-base",), also=("/bin/sh", "/usr/bin/echo")),
     "library_dynamic": Case([built("library_dynamic"), "a", "b c"], input=text_of(10_000)),
     "library_static": Case([built("library_static"), "a", "b c"], input=text_of(10_000)),

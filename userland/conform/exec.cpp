@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/auxv.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 
@@ -265,6 +266,33 @@ void test_errors(Ktap& ktap) {
     ktap.test("ENOEXEC: what is no program");
 }
 
+/// Who writes and who executes keep each other out.
+void test_busy(Ktap& ktap) {
+    const int writes = open(self, O_WRONLY);
+    ktap.check(writes < 0 && errno == ETXTBSY, "opened for writing while it runs: %s", strerror(errno));
+    if (writes < 0) { // else the others would cut the branch we sit on
+        ktap.check(open(self, O_RDWR | O_TRUNC) < 0 && errno == ETXTBSY, "emptied while it runs: %s", strerror(errno));
+        ktap.check(truncate(self, 0) < 0 && errno == ETXTBSY, "cut while it runs: %s", strerror(errno));
+    }
+    close(writes);
+    constexpr char kCopy[] = "/tmp/conform-exec/copy";
+    const int from = open(self, O_RDONLY), to = open(kCopy, O_WRONLY | O_CREAT | O_TRUNC, 0755);
+    struct stat status {};
+    fstat(from, &status);
+    ktap.check(to >= 0 && sendfile(to, from, nullptr, static_cast<size_t>(status.st_size)) == status.st_size,
+               "copying");
+    close(from);
+    const char* const arguments[] = {"x", "role:sum", nullptr};
+    ktap.check(error_of(kCopy) == ETXTBSY, "executed while it is written to: %d", error_of(kCopy));
+    close(to);
+    ktap.check(exited(run_exec(kCopy, arguments), 9), "executed when it is complete");
+    const int again = open(kCopy, O_WRONLY);
+    ktap.check(again >= 0, "written to when nobody executes it any more: %s", strerror(errno));
+    close(again);
+    unlink(kCopy);
+    ktap.test("ETXTBSY");
+}
+
 /// Copies of this program's first bytes, with something wrong.
 void test_broken_programs(Ktap& ktap) {
     static unsigned char head[4096];
@@ -368,11 +396,12 @@ int main(int argc, char** argv) {
         return play(argc, argv);
     umask(022);
     mkdir(kDirectory, 0755);
-    Ktap ktap(17);
+    Ktap ktap(18);
     test_arguments(ktap);
     test_survivors(ktap);
     test_threads(ktap);
     test_errors(ktap);
+    test_busy(ktap);
     test_broken_programs(ktap);
     test_scripts(ktap);
     test_execveat(ktap);
