@@ -75,7 +75,8 @@ void emit_offsets() {
     DEFINE(FASTCALL_ENTRIES, api::kFastcallEntries);
     DEFINE(SYS_FASTCALL, api::kSysFastcall);
     DEFINE(AP_TRAMPOLINE, kApTrampoline);
-    DEFINE(CLOCK_SEQUENCE, offsetof(ClockPage, sequence));
+    DEFINE(CLOCK_BEGUN, offsetof(ClockPage, begun));
+    DEFINE(CLOCK_DONE, offsetof(ClockPage, done));
     DEFINE(CLOCK_HAS_RDPID, offsetof(ClockPage, has_rdpid));
     DEFINE(CLOCK_MULTIPLIER, offsetof(ClockPage, multiplier));
     DEFINE(CLOCK_BASES, offsetof(ClockPage, clocks));

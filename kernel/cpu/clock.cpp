@@ -6,6 +6,9 @@
 #include "lib/assert.h"
 
 namespace tollgate {
+
+constinit ClockPage clock_page{};
+
 namespace {
 
 __extension__ using u128 = unsigned __int128;
@@ -13,8 +16,6 @@ __extension__ using u128 = unsigned __int128;
 constexpr unsigned kTicksShift = 59; // of ticks_per_ns: hz below 2^34
 constexpr u64 kBillion = 1'000'000'000;
 
-// Written by the boot processor before the others start; only the wall clocks' bases change later.
-constinit ClockPage page{};
 constinit ClockPage* published = nullptr;
 constinit struct { u64 hz, base, ticks_per_ns; } state{};
 
@@ -27,11 +28,11 @@ u64 divide(u64 high, u64 low, u64 divisor) {
 }
 
 void set_base(ClockPage& to, ClockBase wall) {
-    const u32 sequence = to.sequence.load(kRelaxed);
-    // Release, on x86 in any case: readers see the odd number before any base changes, and the even one after all have.
-    to.sequence.store(sequence + 1, kSeqCst);
+    const u32 changes = to.done.load(kRelaxed) + 1;
+    // A full fence: readers see that a change has begun before any base changes, and that it is done after all have.
+    to.begun.store(changes, kSeqCst);
     to.clocks[kClockRealtime] = to.clocks[kClockRealtimeCoarse] = to.clocks[kClockTai] = wall;
-    to.sequence.store(sequence + 2, kRelease);
+    to.done.store(changes, kRelease);
 }
 
 } // namespace
@@ -41,35 +42,22 @@ void clock_initialise(u64 hz, u64 realtime_seconds) {
     state.hz = hz;
     state.ticks_per_ns = divide(hz >> (64 - kTicksShift), hz << kTicksShift, kBillion);
     state.base = x86::rdtsc();
-    page.has_rdpid = cpu_features.rdpid;
-    page.multiplier = divide(u64{1} << kClockShift, 0, hz);
-    for (ClockBase& clock : page.clocks)
+    clock_page.has_rdpid = cpu_features.rdpid;
+    clock_page.multiplier = divide(u64{1} << kClockShift, 0, hz);
+    for (ClockBase& clock : clock_page.clocks)
         clock = {state.base, 0};
-    set_base(page, {state.base, static_cast<i64>(realtime_seconds)});
+    set_base(clock_page, {state.base, static_cast<i64>(realtime_seconds)});
 }
 
 void clock_publish(ClockPage& to) {
-    to.has_rdpid = page.has_rdpid;
-    to.multiplier = page.multiplier;
+    to.has_rdpid = clock_page.has_rdpid;
+    to.multiplier = clock_page.multiplier;
     for (unsigned n = 0; n < kTscClocks; ++n)
-        to.clocks[n] = page.clocks[n];
+        to.clocks[n] = clock_page.clocks[n];
     published = &to;
 }
 
 u64 clock_tsc_hz() { return state.hz; }
-
-ClockReading clock_read(int clock) {
-    for (;;) {
-        const u32 sequence = page.sequence.load(kAcquire) & ~1u;
-        const ClockBase base = page.clocks[clock];
-        // The TSC is read after everything that this thread has seen [SDM vol 2, RDTSC].
-        asm volatile("lfence" ::: "memory");
-        ClockReading time = clock_ticks_to_time(x86::rdtsc() - base.tick, page.multiplier);
-        time.seconds += base.seconds;
-        if (page.sequence.load(kRelaxed) == sequence) [[likely]]
-            return time;
-    }
-}
 
 u64 clock_monotonic_ns() { return clock_ticks_to_ns(x86::rdtsc() - state.base); }
 
@@ -80,7 +68,7 @@ u64 clock_realtime_ns() {
 
 void clock_set_realtime(i64 seconds, u64 nanoseconds) {
     const ClockBase wall{x86::rdtsc() - clock_ns_to_ticks(nanoseconds), seconds};
-    set_base(page, wall);
+    set_base(clock_page, wall);
     if (published)
         set_base(*published, wall);
 }
@@ -96,7 +84,7 @@ u64 clock_ns_to_tsc(u64 ns) {
 }
 
 u64 clock_ticks_to_ns(u64 ticks) {
-    const ClockReading time = clock_ticks_to_time(ticks, page.multiplier);
+    const ClockReading time = clock_ticks_to_time(ticks, clock_page.multiplier);
     return static_cast<u64>(time.seconds) * kBillion + time.nanoseconds;
 }
 

@@ -3,6 +3,7 @@
 // (gate/vdso) and the kernel compute the same from the same numbers.
 #pragma once
 
+#include "cpu/x86.h"
 #include "lib/atomic.h"
 #include "lib/types.h"
 
@@ -31,12 +32,15 @@ inline constexpr unsigned kClockShift = 21;
 inline constexpr u64 kLeastTscHz = (u64{1} << kClockShift) + 1, kMostTscHz = (u64{1} << 34) - 1;
 
 struct ClockPage {
-    Atomic<u32> sequence; ///< odd while the rest changes; a reader whose values differ before and after reads again
-    u32 has_rdpid;        ///< the vDSO's getcpu may use RDPID
+    /// A change counts in `begun` before it, and in `done` after it. A reader takes `done` first and `begun` last, and
+    /// reads again if they differ: a change has begun that was not done when it started.
+    Atomic<u32> begun, done;
     u64 multiplier;
     ClockBase clocks[kTscClocks];
+    u32 has_rdpid; ///< the vDSO's getcpu may use RDPID
+    u32 pad;
 };
-static_assert(sizeof(ClockPage) == 16 + 16 * kTscClocks);
+static_assert(sizeof(ClockPage) == 24 + 16 * kTscClocks);
 
 struct ClockReading {
     i64 seconds;
@@ -56,8 +60,22 @@ void clock_initialise(u64 hz, u64 realtime_seconds);
 /// Keeps that page, which user code may read, equal to the kernel's own from now on.
 void clock_publish(ClockPage& page);
 u64 clock_tsc_hz();
+/// The kernel's own; written by the boot processor before the others start, after that only the wall clocks' bases.
+extern constinit ClockPage clock_page;
 /// `clock` is in kTscClockSet.
-ClockReading clock_read(int clock);
+inline ClockReading clock_read(int clock) {
+    for (;;) {
+        const u32 done = clock_page.done.load(kAcquire);
+        const ClockBase& base = clock_page.clocks[clock];
+        // The TSC is read after everything that this thread has seen [SDM vol 2, RDTSC].
+        asm volatile("lfence" ::: "memory");
+        ClockReading time = clock_ticks_to_time(x86::rdtsc() - base.tick, clock_page.multiplier);
+        time.seconds += base.seconds;
+        asm volatile("" ::: "memory"); // the base is read before this; x86 keeps loads in order
+        if (clock_page.begun.load(kRelaxed) == done) [[likely]]
+            return time;
+    }
+}
 /// Nanoseconds since clock_initialise().
 u64 clock_monotonic_ns();
 /// Nanoseconds since 1970.

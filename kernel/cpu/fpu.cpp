@@ -1,4 +1,4 @@
-// XSAVE, XSAVEOPT or FXSAVE, whatever CPUID offers [SDM vol 1, 13].
+// Turning the vector registers on.
 #include "cpu/fpu.h"
 
 #include "cpu/features.h"
@@ -7,9 +7,11 @@
 #include "lib/assert.h"
 
 namespace tollgate {
+
+constinit u32 fpu_components = 0;
+
 namespace {
 
-constinit u32 components = 0; // XCR0; the same on every CPU, written before the others start
 constexpr u32 kX87 = 1, kSse = 2, kAvx = 4;
 
 } // namespace
@@ -21,10 +23,10 @@ void fpu_initialise_cpu() {
         cr4 |= x86::kCr4OsXsave;
     x86::write_cr4(cr4);
     if (cpu_features.xsave) {
-        components = kX87 | kSse | (cpu_features.avx ? kAvx : 0);
-        asm volatile("xsetbv" ::"c"(0), "a"(components), "d"(0));
+        fpu_components = kX87 | kSse | (cpu_features.avx ? kAvx : 0);
+        asm volatile("xsetbv" ::"c"(0), "a"(fpu_components), "d"(0));
     }
-    fpu_images_initialise(components);
+    fpu_images_initialise(fpu_components);
 }
 
 void fpu_initial_state(u8* area) {
@@ -32,24 +34,8 @@ void fpu_initial_state(u8* area) {
     // zeros.
     *reinterpret_cast<u16*>(area) = 0x37f;
     *reinterpret_cast<u32*>(area + 24) = 0x1f80;
-    if (components != 0)
+    if (fpu_components != 0)
         *reinterpret_cast<u64*>(area + 512) = kX87 | kSse;
-}
-
-void fpu_save(u8* area) {
-    if (components == 0)
-        asm volatile("fxsaveq (%0)" ::"r"(area) : "memory");
-    else if (cpu_features.xsaveopt)
-        asm volatile("xsaveoptq (%0)" ::"r"(area), "a"(components), "d"(0) : "memory");
-    else
-        asm volatile("xsaveq (%0)" ::"r"(area), "a"(components), "d"(0) : "memory");
-}
-
-void fpu_restore(const u8* area) {
-    if (components == 0)
-        asm volatile("fxrstorq (%0)" ::"r"(area) : "memory");
-    else
-        asm volatile("xrstorq (%0)" ::"r"(area), "a"(components), "d"(0) : "memory");
 }
 
 } // namespace tollgate

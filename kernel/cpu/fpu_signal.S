@@ -1,5 +1,5 @@
 // Vector registers to and from memory that user code chose. Faults are survived: XSAVE may meet a hole in the user's stack, and XRSTOR
-// raises #GP for an image that fpu_image_valid() should have refused.
+// in the image, which may also be one that it refuses by #GP, if another thread has changed it since fpu_claims_valid().
 
 #include "asm_offsets.h"
 #include "cpu/patch.h"
@@ -55,25 +55,31 @@ fpu_fxsave_user:
     ret
     FIXUP 3b, 4b
 
-// bool fpu_try_xrstor(const void* from, u32 components): false if the CPU refuses the image.
-    .global fpu_try_xrstor
-fpu_try_xrstor:
+// bool fpu_xrstor_user(const void* from, u32 components): false if the CPU refuses the image or cannot read it.
+    .global fpu_xrstor_user
+fpu_xrstor_user:
     movl %esi, %eax
     xorl %edx, %edx
+    PATCH(PATCH_SMAP, stac)
 5:  xrstorq (%rdi)
+    PATCH(PATCH_SMAP, clac)
     movl $1, %eax
     ret
-6:  xorl %eax, %eax
+6:  PATCH(PATCH_SMAP, clac)
+    xorl %eax, %eax
     ret
     FIXUP 5b, 6b
 
-// bool fpu_try_fxrstor(const void* from)
-    .global fpu_try_fxrstor
-fpu_try_fxrstor:
+// bool fpu_fxrstor_user(const void* from)
+    .global fpu_fxrstor_user
+fpu_fxrstor_user:
+    PATCH(PATCH_SMAP, stac)
 7:  fxrstorq (%rdi)
+    PATCH(PATCH_SMAP, clac)
     movl $1, %eax
     ret
-8:  xorl %eax, %eax
+8:  PATCH(PATCH_SMAP, clac)
+    xorl %eax, %eax
     ret
     FIXUP 7b, 8b
 

@@ -10,10 +10,10 @@ namespace {
 
 extern "C" bool fpu_xsave_user(void* to, u32 components, const FpuSoftwareBytes* software, u32 size);
 extern "C" bool fpu_fxsave_user(void* to);
-extern "C" bool fpu_try_xrstor(const void* from, u32 components);
-extern "C" bool fpu_try_fxrstor(const void* from);
+extern "C" bool fpu_xrstor_user(const void* from, u32 components);
+extern "C" bool fpu_fxrstor_user(const void* from);
 
-constexpr u64 kMxcsrOffset = 24, kMxcsrMaskOffset = 28, kStateBitsOffset = 512, kCompactBitsOffset = 520;
+constexpr u64 kMxcsrMaskOffset = 28;
 
 template <class T>
 T field(const u8* image, u64 offset) {
@@ -70,26 +70,17 @@ bool fpu_save_to_user(u64 address) {
                           static_cast<u32>(fpu_images.size));
 }
 
-bool fpu_image_valid(const u8* image) {
-    if (field<u32>(image, kMxcsrOffset) & ~fpu_images.mxcsr_mask)
+bool fpu_claims_valid(const FpuClaims& claims) {
+    if (claims.mxcsr & ~fpu_images.mxcsr_mask)
         return false;
-    const u64 components = fpu_images.components;
-    if (components == 0)
-        return true;
-    if (field<u64>(image, kStateBitsOffset) & ~components)
-        return false;
-    // XCOMP_BV (the compacted format) and what is reserved behind it, to the end of the header.
-    u64 reserved = 0;
-#pragma GCC unroll 8
-    for (u64 offset = kCompactBitsOffset; offset < kFpuLegacySize + kFpuHeaderSize; offset += 8)
-        reserved |= field<u64>(image, offset);
-    return reserved == 0;
+    // Reserved is also XCOMP_BV, which would name the compacted format.
+    return fpu_images.components == 0 || ((claims.components & ~fpu_images.components) | claims.reserved) == 0;
 }
 
-bool fpu_restore_image(const u8* image) {
-    const u64 components = fpu_images.components;
-    return components != 0 ? fpu_try_xrstor(image, static_cast<u32>(components)) : fpu_try_fxrstor(image);
+bool fpu_load_from_user(u64 address, u64 components) {
+    return fpu_xrstor_user(reinterpret_cast<const void*>(address), static_cast<u32>(components));
 }
+bool fpu_load_legacy_from_user(u64 address) { return fpu_fxrstor_user(reinterpret_cast<const void*>(address)); }
 
 void fpu_reset() { fpu_restore(initial_image.bytes); }
 

@@ -1,5 +1,7 @@
-// FPU state in signal frames: saved straight to the user's stack, and taken back only after every check that XRSTOR
-// would make [SDM vol 1, 13.8.1], in the kernel's own copy, so that no other thread can change it in between.
+// FPU state in signal frames: saved straight to the user's stack and loaded straight from there. What XRSTOR would
+// refuse [SDM vol 1, 13.8.1] is refused before it is tried, by the words that decide it; another thread may change them
+// in between, and then XRSTOR's own check raises #GP, which is survived. Nothing but the thread's own registers is at
+// stake.
 #pragma once
 
 #include "cpu/fpu.h"
@@ -14,7 +16,7 @@ struct FpuSoftwareBytes {
     u32 size, padding[7];
 };
 static_assert(sizeof(FpuSoftwareBytes) == 48);
-inline constexpr u64 kFpuSoftwareOffset = 464, kFpuLegacySize = 512, kFpuHeaderSize = 64;
+inline constexpr u64 kFpuMxcsrOffset = 24, kFpuSoftwareOffset = 464, kFpuLegacySize = 512, kFpuHeaderSize = 64;
 inline constexpr u32 kFpuMagic1 = 0x46505853, kFpuMagic2 = 0x46505845;
 
 inline constexpr u64 kFpuMostBytes = 832; // x87, SSE and AVX
@@ -32,12 +34,19 @@ void fpu_images_initialise(u32 components);
 /// The registers to 64-byte aligned user memory, with software bytes and the second magic word behind. False on a
 /// fault.
 bool fpu_save_to_user(u64 address);
-/// An image in kernel memory, 64-byte aligned and fpu_images.size bytes long, that user code has written: whether
-/// XRSTOR would take it. Nothing reserved in the header or MXCSR, no component that is not enabled, the standard
-/// format.
-bool fpu_image_valid(const u8* image);
-/// Loads a valid image; false if the CPU disagrees.
-bool fpu_restore_image(const u8* image);
+/// What an image in user memory says of itself: MXCSR, and of the XSAVE header the components and all other words,
+/// or'ed.
+struct FpuClaims {
+    u32 mxcsr;
+    u64 components, reserved;
+};
+/// Whether XRSTOR would take it: nothing reserved in the header or MXCSR, no component that is not enabled, the
+/// standard format.
+bool fpu_claims_valid(const FpuClaims& claims);
+/// Loads these components of the image at a checked, aligned user address, or x87 and SSE by FXRSTOR; the others stay.
+/// False if the CPU refuses it or memory is missing.
+bool fpu_load_from_user(u64 address, u64 components);
+bool fpu_load_legacy_from_user(u64 address);
 /// The registers of a new program.
 void fpu_reset();
 

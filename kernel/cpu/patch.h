@@ -28,7 +28,7 @@
 #define TOLLGATE_STRINGIFY2(x) #x
 #define TOLLGATE_STRINGIFY(x) TOLLGATE_STRINGIFY2(x)
 #define PATCH(feature, code)                                                                                                    \
-    "771: " code "\n772: .pushsection .patch_sites, \"a\"; .quad 771b; .byte 772b - 771b, " TOLLGATE_STRINGIFY(feature)          \
+    "771: " code "\n772: .pushsection .patch_sites, \"a?\"; .quad 771b; .byte 772b - 771b, " TOLLGATE_STRINGIFY(feature)          \
     "; .balign 8; .popsection\n"
 
 namespace tollgate {

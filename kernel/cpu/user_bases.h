@@ -5,6 +5,8 @@
 #include "cpu/features.h"
 #include "cpu/x86.h"
 
+#include <bit>
+
 namespace tollgate {
 
 // RDFSBASE and WRFSBASE are many times cheaper than the MSR [SDM vol 2, WRFSBASE].
@@ -29,14 +31,15 @@ inline void load_user_gs_base(u64 base) { x86::wrmsr(x86::kMsrKernelGsBase, base
 /// one thread.
 struct UserSelectors {
     u16 ds, es, fs, gs;
-    bool operator==(const UserSelectors&) const = default;
+    bool operator==(const UserSelectors& other) const { return std::bit_cast<u64>(*this) == std::bit_cast<u64>(other); }
 };
 
 inline UserSelectors read_user_selectors() {
-    UserSelectors s;
-    asm volatile("movw %%ds, %0\n\tmovw %%es, %1\n\tmovw %%fs, %2\n\tmovw %%gs, %3"
-                 : "=rm"(s.ds), "=rm"(s.es), "=rm"(s.fs), "=rm"(s.gs));
-    return s;
+    // To whole registers, whose upper halves become zero [SDM vol 2, MOV], and put together there.
+    u64 ds, es, fs, gs;
+    asm volatile("movl %%ds, %k0\n\tmovl %%es, %k1\n\tmovl %%fs, %k2\n\tmovl %%gs, %k3"
+                 : "=r"(ds), "=r"(es), "=r"(fs), "=r"(gs));
+    return std::bit_cast<UserSelectors>(ds | es << 16 | (fs | gs << 16) << 32);
 }
 
 /// Interrupts are off. Loading FS or GS changes its base: the bases are loaded afterwards. GS is loaded while the

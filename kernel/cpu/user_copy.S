@@ -1,4 +1,4 @@
-// The only instructions of the kernel that touch user addresses, and one that may meet a hole. Each is listed in .fixups with the label to go on at when it faults;
+// The instructions of the kernel that touch user addresses, with those of user_words.S and user_words.h, and one that may meet a hole. Each is listed in .fixups with the label to go on at when it faults;
 // SMAP is open between stac and clac alone. Moves 8 bytes at a time: rep movsb is ten times slower on TCG (spec: platform).
 
 #include "cpu/patch.h"
@@ -24,14 +24,21 @@ user_copy:
 11: movq %rax, (%rdi)
 12: movq %rcx, -8(%rdi, %rdx)
     jmp 9f
-2:  testl %edx, %edx
+2:  cmpl $4, %edx
+    jae 20f
+    testl %edx, %edx
     jz 9f
-3:  movb (%rsi), %al
+3:  movzbl (%rsi), %eax
 30: movb %al, (%rdi)
-    incq %rsi
-    incq %rdi
     decl %edx
-    jnz 3b
+    jz 9f
+31: movzwl -1(%rsi, %rdx), %eax
+32: movw %ax, -1(%rdi, %rdx)
+    jmp 9f
+20: movl (%rsi), %eax
+21: movl -4(%rsi, %rdx), %ecx
+22: movl %eax, (%rdi)
+23: movl %ecx, -4(%rdi, %rdx)
     jmp 9f
 4:  cmpq $128, %rdx
     ja 7f
@@ -71,6 +78,12 @@ user_copy:
     FIXUP 12b, 90b
     FIXUP 3b, 90b
     FIXUP 30b, 90b
+    FIXUP 31b, 90b
+    FIXUP 32b, 90b
+    FIXUP 20b, 90b
+    FIXUP 21b, 90b
+    FIXUP 22b, 90b
+    FIXUP 23b, 90b
     FIXUP 5b, 90b
     FIXUP 50b, 90b
     FIXUP 51b, 90b
@@ -88,15 +101,15 @@ user_copy:
 user_clear:
     PATCH(PATCH_SMAP, stac)
     xorl %eax, %eax
+    cmpq $8, %rsi
+    jb 2f
     movq %rsi, %rcx
     andl $7, %esi
     shrq $3, %rcx
-    jz 2f
 1:  rep stosq
 2:  testl %esi, %esi
     jz 4f
-3:  movb %al, (%rdi)
-    incq %rdi
+3:  movb %al, -1(%rdi, %rsi)
     decl %esi
     jnz 3b
 4:  PATCH(PATCH_SMAP, clac)

@@ -7,10 +7,8 @@
 namespace tollgate {
 
 extern "C" u64 user_copy(void* to, const void* from, u64 size);
-/// user_words.S: each 0 on success, and for a checked address.
-extern "C" u64 user_load32(const u32* from, u32* to);
-extern "C" u64 user_store2(u64* to, u64 first, u64 second);
-/// Replaces the word if it is `expected`, atomically; `seen` is what it was.
+/// user_words.S: replaces the word, whose address has been checked, if it is `expected`, atomically; `seen` is what it
+/// was. 0 on success.
 extern "C" u64 user_exchange32(u32* at, u32 expected, u32 desired, u32* seen);
 extern "C" u64 user_clear(void* to, u64 size);
 /// Reads a word of the kernel half that may not be mapped.

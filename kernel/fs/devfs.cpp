@@ -33,21 +33,13 @@ public:
 
 class ZeroDevice final : public Device<kMemoryMajor, 5> {
 public:
-    Result<u64> read(IoBuffer& buffer, u64, u32) override {
-        const u64 size = buffer.size();
-        TRY(buffer.clear(size));
-        return size;
-    }
+    Result<u64> read(IoBuffer& buffer, u64, u32) override { return buffer.clear_rest(); }
     Result<u64> write(IoBuffer& buffer, u64, u32) override { return buffer.size(); }
 };
 
 class FullDevice final : public Device<kMemoryMajor, 7> {
 public:
-    Result<u64> read(IoBuffer& buffer, u64, u32) override {
-        const u64 size = buffer.size();
-        TRY(buffer.clear(size));
-        return size;
-    }
+    Result<u64> read(IoBuffer& buffer, u64, u32) override { return buffer.clear_rest(); }
     Result<u64> write(IoBuffer&, u64, u32) override { return fail(Errno::NoSpc); }
 };
 

@@ -236,7 +236,7 @@ Result<u64> Epoll::collect(IoBuffer& events, u64 most) {
         if (state == 0)
             continue;
         const EpollEvent event{state, item->data};
-        if (const auto put = events.put(&event, sizeof event); !put) {
+        if (const auto put = events.put_object(event); !put) {
             item->events.store(armed, kRelaxed);
             enlist(*item);
             if (found > 0)

@@ -16,7 +16,7 @@ Result<u64> EventFile::read(IoBuffer& buffer, u64, u32 flags) {
             if (!count_.compare_exchange_weak(count, count - taken, kAcqRel, kRelaxed))
                 continue;
             changed_.wake_all(kPollOut);
-            TRY(buffer.put(&taken, sizeof taken));
+            TRY(buffer.put_object(taken));
             return sizeof taken;
         }
         if (flags & kOpenNonBlock)
@@ -29,7 +29,7 @@ Result<u64> EventFile::write(IoBuffer& buffer, u64, u32 flags) {
     if (buffer.size() < sizeof(u64))
         return fail(Errno::Inval);
     u64 added = 0;
-    TRY(buffer.take(&added, sizeof added));
+    TRY(buffer.take_object(added));
     if (added == kTooMuch)
         return fail(Errno::Inval);
     for (;;) {

@@ -33,11 +33,67 @@ template <class T, class E>
 using ExpectedBase = std::expected<T, E>;
 #endif
 
+/// The part of std::expected that is used, for nothing and for values of one register: error number and value are words
+/// of their own, so that both are returned in registers and tested there; std::expected goes by way of memory. No error
+/// has the number 0.
+template <class T, class E>
+class WordOutcome {
+public:
+    using value_type = T;
+    using error_type = E;
+
+    constexpr WordOutcome() = default;
+    template <class U>
+    requires(std::is_convertible_v<U&&, T>) constexpr WordOutcome(U&& value) : value_(std::forward<U>(value)) {}
+    template <class G>
+    requires std::is_constructible_v<E, G>
+    constexpr WordOutcome(std::unexpected<G> error) : error_(static_cast<Word>(error.error())) {}
+
+    constexpr bool has_value() const { return error_ == 0; }
+    constexpr explicit operator bool() const { return has_value(); }
+    constexpr T& operator*() & { return value_; }
+    constexpr const T& operator*() const& { return value_; }
+    constexpr T operator*() && { return value_; }
+    constexpr T operator->() const requires std::is_pointer_v<T> { return value_; }
+    constexpr E error() const { return static_cast<E>(error_); }
+    constexpr T value_or(T other) const { return has_value() ? value_ : other; }
+
+private:
+    using Word = decltype(sizeof 0);
+    T value_{};
+    Word error_ = 0;
+};
+
+template <class E>
+class WordOutcome<void, E> {
+public:
+    using value_type = void;
+    using error_type = E;
+
+    constexpr WordOutcome() = default;
+    template <class G>
+    requires std::is_constructible_v<E, G>
+    constexpr WordOutcome(std::unexpected<G> error) : error_(static_cast<Word>(error.error())) {}
+
+    constexpr bool has_value() const { return error_ == 0; }
+    constexpr explicit operator bool() const { return has_value(); }
+    constexpr void operator*() const {}
+    constexpr E error() const { return static_cast<E>(error_); }
+
+private:
+    using Word = u32;
+    Word error_ = 0;
+};
+
+template <class T, class E>
+using OutcomeBase = std::conditional_t<std::is_enum_v<E> && (std::is_scalar_v<T> || std::is_void_v<T>),
+                                       WordOutcome<T, E>, ExpectedBase<T, E>>;
+
 /// std::expected whose loss is a warning. Holds a T, or the E that says why there is none.
 template <class T, class E>
-class [[nodiscard]] Outcome : public ExpectedBase<T, E> {
+class [[nodiscard]] Outcome : public OutcomeBase<T, E> {
 public:
-    using Base = ExpectedBase<T, E>;
+    using Base = OutcomeBase<T, E>;
     using Base::Base;
 };
 

@@ -7,31 +7,45 @@
 
 namespace tollgate {
 
-void Scheduler::enqueue(Thread& thread, unsigned cpu) {
-    Core& target = core(cpu);
-    {
-        Guard guard{target.lock};
-        target.ready.push_back(thread);
-        target.ready_count.store(target.ready_count.load(kRelaxed) + 1, kSeqCst);
-    }
+/// The core hears of its new thread.
+[[gnu::noinline]] void Scheduler::tell(unsigned cpu) {
     if (cpu != this_cpu().number)
         apic::send_ipi(cpu_by_number(cpu).apic_id, kVectorReschedule);
     else
         arm_timer();
 }
 
-// The thread is Ready and on no queue, and ours alone to place; its old core may still be on its way out of it.
-unsigned Scheduler::place(Thread& thread) {
+// Interrupts are off.
+[[gnu::always_inline]] inline void Scheduler::enqueue(Thread& thread, unsigned cpu) {
+    Core& target = core(cpu);
+    {
+        QuietGuard guard{target.lock};
+        target.ready.push_back(thread);
+        target.ready_count.store(target.ready_count.load(kRelaxed) + 1, kSeqCst);
+    }
+    if (cpu != this_cpu().number || slice_ends_first(target))
+        tell(cpu);
+}
+
+bool Scheduler::make_ready(Thread& thread) {
+    ThreadState blocked = ThreadState::Blocked;
+    if (!thread.state_.compare_exchange_strong(blocked, ThreadState::Ready, kAcqRel))
+        return false;
+    // It is on no queue, and ours alone to place.
     const unsigned home = thread.cpu_.load(kRelaxed);
     const u64 allowed = thread.affinity_.load(kRelaxed);
     const u64 idle = idle_cores.load(kRelaxed) & allowed & application_cores;
-    const bool may_stay = allowed >> home & 1;
-    if (may_stay && (idle == 0 || idle >> home & 1)) [[likely]]
-        return home;
-    if (thread.on_core_.load(kAcquire)) // acquire: pairs with finish_switch()
-        return home;
+    const bool stays = (allowed >> home & 1) && (idle == 0 || idle >> home & 1);
+    enqueue(thread, stays ? home : place_elsewhere(thread, idle));
+    return true;
+}
+
+// `idle` are the idle cores that the thread may run on. Its old core may still be on its way out of it.
+unsigned Scheduler::place_elsewhere(Thread& thread, u64 idle) {
+    if (thread.on_core_.load(kAcquire)) // acquire: pairs with leave_stack()
+        return thread.cpu_.load(kRelaxed);
     if (idle == 0) {
-        set_home(thread, pick_cpu(allowed));
+        set_home(thread, pick_cpu(thread.affinity_.load(kRelaxed)));
     } else {
         const unsigned target = static_cast<unsigned>(__builtin_ctzll(idle));
         idle_cores.fetch_and(~(u64{1} << target), kRelaxed); // the next one goes elsewhere
@@ -78,31 +92,6 @@ void Scheduler::start(Thread& thread, unsigned cpu) {
     const bool started = thread.state_.compare_exchange_strong(fresh, ThreadState::Ready, kAcqRel);
     ASSERT(started);
     enqueue(thread, cpu);
-}
-
-// The thread that runs next, after `previous`, if that goes round, has joined the queue.
-Thread& Scheduler::take_next(Core& own, Thread* previous) {
-    const unsigned here = this_cpu().number;
-    for (;; previous = nullptr) {
-        Thread* next;
-        {
-            Guard guard{own.lock};
-            if (previous != nullptr) {
-                if (own.ready.empty())
-                    return *previous;
-                previous->state_.store(ThreadState::Ready, kRelaxed);
-                own.ready.push_back(*previous);
-            }
-            next = own.ready.pop_front();
-            if (previous == nullptr && next != nullptr)
-                own.ready_count.store(own.ready_count.load(kRelaxed) - 1, kRelaxed);
-        }
-        if (next == nullptr)
-            return *this_cpu().idle;
-        if (next->affinity_.load(kSeqCst) >> here & 1 || next->on_core_.load(kRelaxed)) [[likely]]
-            return *next;
-        move(*next, pick_cpu(next->affinity_.load(kSeqCst))); // its affinity has changed while it waited
-    }
 }
 
 /// The last waiting thread of a queue that may run on `cpu`, taken off; null if there is none.

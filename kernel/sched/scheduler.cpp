@@ -25,22 +25,9 @@ constinit Scheduler::Core Scheduler::cores[kMaxCpus];
 constinit u64 Scheduler::slice_ticks = 0;
 constinit u64 Scheduler::application_cores = ~u64{0};
 constinit Atomic<u64> Scheduler::idle_cores{0};
-Scheduler::Core& Scheduler::core(unsigned cpu) { return cores[cpu]; }
 
 bool Scheduler::must_move(const Thread& thread) {
     return &thread != this_cpu().idle && !(thread.affinity_.load(kSeqCst) >> this_cpu().number & 1);
-}
-
-void Scheduler::prepare_to_block(Thread& self, Deadline deadline, WaitMode mode) {
-    self.timed_out_ = false;
-    self.wake_at_ = deadline;
-    // seq_cst against kill() and interrupt(): either they see Blocked and wake us, or we see their flag and do not
-    // sleep.
-    self.state_.store(ThreadState::Blocked, kSeqCst);
-    if (self.killed_.load(kSeqCst) || (mode == WaitMode::Interruptible && self.interrupted_.load(kSeqCst))) {
-        ThreadState blocked = ThreadState::Blocked;
-        (void)self.state_.compare_exchange_strong(blocked, ThreadState::Running, kAcqRel);
-    }
 }
 
 /// A sleeper's alarm, on its stack while it sleeps.
@@ -76,15 +63,32 @@ void Scheduler::cancel_block() {
         schedule(); // it is in the queue, and comes back from there
 }
 
-bool Scheduler::make_ready(Thread& thread) {
-    ThreadState blocked = ThreadState::Blocked;
-    if (!thread.state_.compare_exchange_strong(blocked, ThreadState::Ready, kAcqRel))
-        return false;
-    enqueue(thread, place(thread));
-    return true;
+// The thread that runs next, after `previous`, if that goes round, has joined the queue.
+[[gnu::always_inline]] inline Thread& Scheduler::take_next(Core& own, Thread* previous) {
+    const unsigned here = this_cpu().number;
+    for (;; previous = nullptr) { // once, but for threads whose affinity has changed
+        Thread* next;
+        {
+            QuietGuard guard{own.lock};
+            if (previous != nullptr) {
+                if (own.ready.empty())
+                    return *previous;
+                previous->state_.store(ThreadState::Ready, kRelaxed);
+                own.ready.push_back(*previous);
+            }
+            next = own.ready.pop_front();
+            if (previous == nullptr && next != nullptr)
+                own.ready_count.store(own.ready_count.load(kRelaxed) - 1, kRelaxed);
+        }
+        if (next == nullptr)
+            return *this_cpu().idle;
+        if (next->affinity_.load(kSeqCst) >> here & 1 || next->on_core_.load(kRelaxed)) [[likely]]
+            return *next;
+        move(*next, pick_cpu(next->affinity_.load(kSeqCst))); // its affinity has changed while it waited
+    }
 }
 
-void Scheduler::leave(Thread& thread, u64 now) {
+[[gnu::always_inline]] inline void Scheduler::leave(Core& own, Thread& thread, u64 now) {
     // A reader on another core takes the sum twice at most, sees running_since_ change, and reads again.
     thread.cpu_ticks_.store(thread.cpu_ticks_.load(kRelaxed) + now - thread.running_since_.load(kRelaxed), kRelaxed);
     thread.running_since_.store(0, kRelease);
@@ -93,15 +97,13 @@ void Scheduler::leave(Thread& thread, u64 now) {
         return;
     if (!mutant(Mutant::FpuSwitch))
         fpu_save(thread.fpu.data());
-    Core& own = core(this_cpu().number);
     own.selectors = thread.selectors = read_user_selectors();
     thread.fs_base = read_user_fs_base();
     own.user_gs_base = thread.user_gs_base = read_user_gs_base();
 }
 
-void Scheduler::enter(Thread& thread, u64 now) {
+[[gnu::always_inline]] inline void Scheduler::enter(Core& own, Thread& thread, u64 now) {
     Cpu& cpu = this_cpu();
-    Core& own = core(cpu.number);
     cpu.current = &thread;
     cpu.caller = thread.caller;
     cpu.kernel_stack = thread.stack_.top().value();
@@ -110,10 +112,12 @@ void Scheduler::enter(Thread& thread, u64 now) {
     thread.running_since_.store(now, kRelaxed);
     thread.on_core_.store(true, kRelaxed);
     thread.state_.store(ThreadState::Running, kRelaxed);
-    if (thread.space_)
-        thread.space_->load();
-    else
-        AddressSpace::load_kernel_only();
+    if (thread.space_.get() != cpu.loaded_space) {
+        if (thread.space_)
+            thread.space_->load();
+        else
+            AddressSpace::load_kernel_only();
+    }
     if (!thread.fpu)
         return;
     if (!mutant(Mutant::FpuSwitch))
@@ -129,35 +133,8 @@ void Scheduler::enter(Thread& thread, u64 now) {
         load_user_gs_base(own.user_gs_base = thread.user_gs_base);
 }
 
-// Interrupts are off. Returns when the thread that called runs again.
-void Scheduler::schedule() {
-    Cpu& cpu = this_cpu();
-    Thread& previous = *cpu.current;
-    Core& own = core(cpu.number);
-    ASSERT(cpu.lock_ranks == 0); // a thread may not sleep with a lock held
-    // One that may no longer run here stays Running and is handed on when its stack is free: finish_switch().
-    const bool goes_round =
-        previous.state_.load(kRelaxed) == ThreadState::Running && &previous != cpu.idle && !must_move(previous);
-    Thread& next = take_next(own, goes_round ? &previous : nullptr);
-    const u64 now = x86::rdtsc();
-    if (&next == &previous) {
-        own.slice_end = now + slice_ticks;
-        previous.state_.store(ThreadState::Running, kRelaxed);
-        arm_timer();
-        return;
-    }
-    leave(previous, now);
-    own.leaving = &previous;
-    enter(next, now);
-    ++cpu.counters.switches;
-    arm_timer();
-    switch_context(&previous.saved_rsp_, next.saved_rsp_);
-    finish_switch();
-}
-
 // On the new thread's stack: only now may another core run the old one, or its stack go.
-void Scheduler::finish_switch() {
-    Core& own = core(this_cpu().number);
+[[gnu::always_inline]] inline void Scheduler::leave_stack(Core& own) {
     Thread* previous = own.leaving;
     own.leaving = nullptr;
     if (previous == nullptr)
@@ -177,6 +154,35 @@ void Scheduler::finish_switch() {
     if (moves)
         move(*previous, pick_cpu(previous->affinity_.load(kSeqCst)));
 }
+
+// Interrupts are off. Returns when the thread that called runs again.
+void Scheduler::schedule() {
+    Cpu& cpu = this_cpu();
+    Thread& previous = *cpu.current;
+    Core& own = core(cpu.number);
+    ASSERT(cpu.lock_ranks == 0); // a thread may not sleep with a lock held
+    // One that may no longer run here stays Running and is handed on when its stack is free: finish_switch().
+    const bool goes_round =
+        previous.state_.load(kRelaxed) == ThreadState::Running && &previous != cpu.idle && !must_move(previous);
+    Thread& next = take_next(own, goes_round ? &previous : nullptr);
+    const u64 now = x86::rdtsc();
+    if (&next == &previous) {
+        own.slice_end = now + slice_ticks;
+        previous.state_.store(ThreadState::Running, kRelaxed);
+        arm_timer();
+        return;
+    }
+    leave(own, previous, now);
+    own.leaving = &previous;
+    enter(own, next, now);
+    ++cpu.counters.switches;
+    if (slice_ends_first(own))
+        arm_timer();
+    switch_context(&previous.saved_rsp_, next.saved_rsp_);
+    leave_stack(core(this_cpu().number)); // maybe another core
+}
+
+void Scheduler::finish_switch() { leave_stack(core(this_cpu().number)); }
 
 // The next event of this core: the end of the slice, if somebody waits for it, or the first alarm. Without either no
 // timer is set, so that a measurement alone on its core is not interrupted. One that is set and has lost its reason is

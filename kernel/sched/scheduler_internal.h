@@ -11,12 +11,24 @@ class Scheduler {
 public:
     /// Marks the current thread as blocked, before the lock that protects its condition is released: a wake from then
     /// on counts.
-    static void prepare_to_block(Thread& self, Deadline deadline, WaitMode mode);
+    static void prepare_to_block(Thread& self, Deadline deadline, WaitMode mode) {
+        self.timed_out_ = false;
+        self.wake_at_ = deadline;
+        // seq_cst against kill() and interrupt(): either they see Blocked and wake us, or we see their flag and do not
+        // sleep.
+        self.state_.store(ThreadState::Blocked, kSeqCst);
+        if (self.killed_.load(kSeqCst) || (mode == WaitMode::Interruptible && self.interrupted_.load(kSeqCst)))
+            [[unlikely]] {
+            ThreadState blocked = ThreadState::Blocked;
+            (void)self.state_.compare_exchange_strong(blocked, ThreadState::Running, kAcqRel);
+        }
+    }
     /// Gives up the core until somebody makes the thread ready.
     static void block();
     /// Instead of block(): the thread goes on, and a wake that has come meanwhile is used up.
     static void cancel_block();
     /// Blocked to ready, on a core of its affinity. False if it was not blocked (the deadline or a kill came first).
+    /// Interrupts are off.
     static bool make_ready(Thread& thread);
     static bool timed_out(const Thread& thread) { return thread.timed_out_; }
 
@@ -40,7 +52,7 @@ private:
     friend struct SleepTimer;
     friend void sched::set_roles(unsigned);
     friend sched::Role sched::role(unsigned);
-    struct Core {
+    struct alignas(64) Core {
         Spinlock lock{LockRank::RunQueue};
         List<Thread, &Thread::run_link_> ready GUARDED_BY(lock);
         Atomic<u32> ready_count{0}; // what `ready` holds; read without the lock as a hint, exact for the own core
@@ -51,7 +63,11 @@ private:
         UserSelectors selectors{};  // what the segment registers hold: the last user thread's; own core only
         u64 user_gs_base = 0;       // likewise
     };
-    static Core& core(unsigned cpu);
+    static Core& core(unsigned cpu) {
+        Core* core = &cores[cpu];
+        asm("" : "+r"(core)); // its address is computed once, and not anew for every field
+        return *core;
+    }
     static Core cores[kMaxCpus];
     static u64 slice_ticks;
     static u64 application_cores;  // bit n: core n runs processes; written once, before user threads start
@@ -60,17 +76,24 @@ private:
     static void make_look(Thread& thread);
     static void schedule();
     static void arm_timer();
-    static void leave(Thread& thread, u64 now);
-    static void enter(Thread& thread, u64 now);
+    /// Whether the end of the slice matters to somebody and comes before the interrupt that is set. Alarms need no look
+    /// here: whoever sets an earlier one arms the timer.
+    static bool slice_ends_first(const Core& own) {
+        return own.ready_count.load(kRelaxed) != 0 && own.slice_end < own.armed_for;
+    }
+    static Thread& take_next(Core& own, Thread* previous);
+    static void leave(Core& own, Thread& thread, u64 now);
+    static void enter(Core& own, Thread& thread, u64 now);
+    static void leave_stack(Core& own);
     static bool must_move(const Thread& thread);
     static void idle_loop(void*);
 
     // balance.cpp: which core a thread runs on
+    static void tell(unsigned cpu);
     static void enqueue(Thread& thread, unsigned cpu);
-    static unsigned place(Thread& thread);
+    static unsigned place_elsewhere(Thread& thread, u64 idle);
     static void move(Thread& thread, unsigned to);
     static void set_home(Thread& thread, unsigned to);
-    static Thread& take_next(Core& own, Thread* previous);
     static Thread* take_for(Core& from, unsigned cpu);
     static bool steal();
     static void push_away();

@@ -45,10 +45,14 @@ public:
     Spinlock(const Spinlock&) = delete;
     Spinlock& operator=(const Spinlock&) = delete;
 
+    /// Whether anybody holds it. Acquire: if not, then all that former holders did is visible.
+    bool is_held() const { return held_.load(kAcquire) != 0; }
+
 private:
     friend class Guard;
     friend class Unguard;
     friend class PairGuard;
+    friend class QuietGuard;
     // Inline: every wake and every switch takes some.
     void acquire() NO_THREAD_SAFETY_ANALYSIS {
         u32 held_ranks;
@@ -85,6 +89,18 @@ public:
 private:
     Spinlock& lock_;
     bool interrupts_;
+};
+
+/// The same where interrupts are off already, until after it: spares asking.
+class SCOPED_CAPABILITY QuietGuard {
+public:
+    explicit QuietGuard(Spinlock& lock) ACQUIRE(lock) : lock_(lock) { lock_.acquire(); }
+    ~QuietGuard() RELEASE() { lock_.release(); }
+    QuietGuard(const QuietGuard&) = delete;
+    QuietGuard& operator=(const QuietGuard&) = delete;
+
+private:
+    Spinlock& lock_;
 };
 
 /// Holds two locks of one rank, or one lock named twice: the one at the lower address is taken first.

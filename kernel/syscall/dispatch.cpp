@@ -32,7 +32,9 @@ struct Adapter<Handler, Opens> {
             x86::sti();
         const i64 result = [&]<unsigned... I>(std::integer_sequence<unsigned, I...>) {
             const Result<u64> outcome = Handler(caller, argument_as<A>(arguments[I])...);
-            return outcome.has_value() ? static_cast<i64>(*outcome) : -static_cast<i64>(outcome.error());
+            if (!outcome) [[unlikely]]
+                return -static_cast<i64>(outcome.error());
+            return static_cast<i64>(*outcome);
         }
         (std::make_integer_sequence<unsigned, sizeof...(A)>{});
         if constexpr (Opens)

@@ -187,7 +187,8 @@ Result<u64> sys_read(Caller& caller, int descriptor, u64 buffer, u64 size) {
     if (!is_simple(open, buffer, size) || !open->readable()) [[unlikely]]
         return read_any(caller, descriptor, buffer, size);
     IoBuffer to(buffer, size);
-    return open->file->read(to, 0, open->flags());
+    File& file = *open->file.get(); // every open file has one
+    return file.read(to, 0, open->flags());
 }
 
 Result<u64> sys_write(Caller& caller, int descriptor, u64 buffer, u64 size) {
@@ -195,9 +196,10 @@ Result<u64> sys_write(Caller& caller, int descriptor, u64 buffer, u64 size) {
     if (!is_simple(open, buffer, size) || !open->writable()) [[unlikely]]
         return write_any(caller, descriptor, buffer, size);
     IoBuffer from(buffer, size);
-    const Result<u64> done = open->file->write(from, 0, open->flags());
+    File& file = *open->file.get();
+    const Result<u64> done = file.write(from, 0, open->flags());
     if (!done) [[unlikely]]
-        return with_broken_pipe_signal(caller, *open->file, done);
+        return with_broken_pipe_signal(caller, file, done);
     return done;
 }
 

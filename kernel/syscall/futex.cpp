@@ -73,8 +73,7 @@ Result<Deadline> deadline_of(UserPtr<const Timespec> timeout, bool absolute, boo
         // Not under the queue's lock: a waiter that came after a change in between is moved too, and is woken by
         // whoever wakes the other word.
         u32 value;
-        if (user_load32(reinterpret_cast<const u32*>(from), &value) != 0)
-            return fail(Errno::Fault);
+        TRY(copy_from_user(value, UserPtr<const u32>(from)));
         if (value != *expected)
             return fail(Errno::Again);
     }
@@ -138,8 +137,7 @@ struct WakeOperation {
         return fail(Errno::NoSys);
     auto* const at = reinterpret_cast<u32*>(second);
     u32 old;
-    if (user_load32(at, &old) != 0)
-        return fail(Errno::Fault);
+    TRY(copy_from_user(old, UserPtr<const u32>(second)));
     for (;;) {
         u32 seen;
         if (user_exchange32(at, old, operation.changed(old), &seen) != 0)

@@ -4,7 +4,7 @@
 // user memory is read.
 #include "syscall/futex_queue.h"
 
-#include "cpu/user_copy.h"
+#include "cpu/user_words.h"
 #include "lib/atomic.h"
 #include "sched/scheduler_internal.h"
 
@@ -14,7 +14,7 @@ namespace {
 struct Bucket;
 
 struct Waiter {
-    Waiter(Thread& thread_, const Key& key_, u32 bits_) : thread(thread_), key(key_), bits(bits_) {}
+    Waiter(Thread& thread_, Key key_, u32 bits_) : thread(thread_), key(key_), bits(bits_) {}
     Thread& thread;
     Key key; // with `bucket`, changed by requeue() under both buckets' locks
     const u32 bits;
@@ -23,7 +23,7 @@ struct Waiter {
     ListLink<Waiter> link;
 };
 
-struct Bucket {
+struct alignas(64) Bucket {
     Spinlock lock{LockRank::Futex};
     List<Waiter, &Waiter::link> waiters GUARDED_BY(lock);
     Atomic<u32> count{0}; // of waiters; changed under the lock, read without
@@ -35,9 +35,9 @@ struct Bucket {
     }
     void remove(Waiter& waiter) REQUIRES(lock) {
         waiters.remove(waiter);
-        count.fetch_sub(1, kRelaxed);
+        count.store(count.load(kRelaxed) - 1, kRelaxed);
     }
-    /// The waiter's memory lasts: before it leaves it takes the lock that we hold.
+    /// The waiter's memory lasts: before it leaves it sees that we hold the lock no more.
     void wake(Waiter& waiter) REQUIRES(lock) {
         remove(waiter);
         // seq_cst against wait(): either it sees the flag and does not sleep, or it is Blocked already.
@@ -50,7 +50,15 @@ constinit Bucket buckets[1 << kBucketBits]; // global: a futex has no object of 
 
 Bucket& bucket_of(const Key& key) {
     const u64 hash = ((key.offset >> 2) ^ (reinterpret_cast<u64>(key.owner) >> 6)) * 0x9e3779b97f4a7c15;
-    return buckets[hash >> (64 - kBucketBits)];
+    Bucket* bucket = &buckets[hash >> (64 - kBucketBits)];
+    asm("" : "+r"(bucket)); // its address is computed once, and not anew for every field
+    return *bucket;
+}
+
+/// Whether a waiter has been woken, and is left alone by its waker: that one held the lock when it set the flag, so if
+/// the lock is free at any time after, the waker is through.
+bool is_done(const Waiter& waiter) {
+    return waiter.woken.load(kAcquire) && !waiter.bucket.load(kRelaxed)->lock.is_held();
 }
 
 /// Takes a waiter off its list; false if it has been woken already.
@@ -69,7 +77,7 @@ bool withdraw(Waiter& waiter) {
 
 } // namespace
 
-Result<u64> wait(const Key& key, u64 address, u32 expected, u32 bits, Deadline deadline) {
+Result<u64> wait(Key key, u64 address, u32 expected, u32 bits, Deadline deadline) {
     Thread& self = sched::current();
     Waiter waiter(self, key, bits);
     {
@@ -77,8 +85,12 @@ Result<u64> wait(const Key& key, u64 address, u32 expected, u32 bits, Deadline d
         Guard guard{bucket.lock};
         bucket.add(waiter);
     }
-    u32 value = 0;
-    const bool fault = user_load32(reinterpret_cast<const u32*>(address), &value) != 0;
+    u32 value;
+    bool fault = false;
+    {
+        UserAccess access;
+        user_get(value, reinterpret_cast<const u32*>(address), fault);
+    }
     if (fault || value != expected) {
         if (!withdraw(waiter) && !fault)
             return 0;
@@ -89,14 +101,14 @@ Result<u64> wait(const Key& key, u64 address, u32 expected, u32 bits, Deadline d
         Scheduler::cancel_block();
     else
         Scheduler::block();
-    if (!withdraw(waiter))
+    if (is_done(waiter) || !withdraw(waiter)) [[likely]]
         return 0;
     if (self.wait_is_over(WaitMode::Interruptible))
         return fail(Errno::RestartSys);
     return fail(Scheduler::timed_out(self) ? Errno::TimedOut : Errno::RestartSys);
 }
 
-unsigned wake(const Key& key, unsigned most, u32 bits) {
+unsigned wake(Key key, unsigned most, u32 bits) {
     Bucket& bucket = bucket_of(key);
     // The caller's change of the word comes before this read, and the waiter's count before its read of the word:
     // either we see the waiter, or it sees the change.
@@ -108,7 +120,7 @@ unsigned wake(const Key& key, unsigned most, u32 bits) {
     for (Waiter& waiter : bucket.waiters) {
         if (count == most)
             break;
-        if (waiter.key != key || !(waiter.bits & bits))
+        if (waiter.key.offset != key.offset || waiter.key.owner != key.owner || !(waiter.bits & bits))
             continue;
         bucket.wake(waiter);
         ++count;

@@ -23,9 +23,9 @@ inline Key private_key(const AddressSpace& space, u64 address) { return {&space,
 
 /// Waits while the word at `address`, whose key this is, is `expected`, until a wake with one of `bits`. Errors: Again
 /// (another value), Fault, TimedOut, RestartSys.
-Result<u64> wait(const Key& key, u64 address, u32 expected, u32 bits, Deadline deadline);
+Result<u64> wait(Key key, u64 address, u32 expected, u32 bits, Deadline deadline);
 /// Wakes up to `most` waiters, oldest first; how many.
-unsigned wake(const Key& key, unsigned most, u32 bits);
+unsigned wake(Key key, unsigned most, u32 bits);
 /// Wakes up to `most_woken` and lets up to `most_moved` others wait for `to`. Both numbers.
 struct Requeued {
     unsigned woken = 0, moved = 0;

@@ -3,8 +3,8 @@
 #pragma once
 
 #include "cpu/clock.h"
-#include "cpu/user_copy.h"
 #include "fs/epoll_abi.h"
+#include "mem/user_copy.h"
 #include "net/socket_abi.h"
 #include "syscall/abi.h"
 #include "syscall/file_abi.h"
@@ -286,9 +286,7 @@ inline Result<u64> sys_clock_gettime(Caller& caller, int clock, UserPtr<Timespec
     if (!is_tsc_clock(clock)) [[unlikely]]
         return cpu_clock_gettime(caller, clock, to);
     const ClockReading time = clock_read(clock);
-    if (to.address() > kUserTop - sizeof(Timespec) ||
-        user_store2(reinterpret_cast<u64*>(to.address()), static_cast<u64>(time.seconds), time.nanoseconds) != 0)
-        return fail(Errno::Fault);
+    TRY(copy_to_user(to, Timespec{time.seconds, static_cast<i64>(time.nanoseconds)}));
     return 0;
 }
 Result<u64> sys_clock_getres(Caller&, int clock, UserPtr<Timespec> to);
@@ -327,9 +325,13 @@ Result<u64> futex_operation(Caller&, u64 address, u32 operation, u32 value, u64 
                             u32 value3);
 inline Result<u64> sys_futex(Caller& caller, u64 address, u32 operation, u32 value, u64 timeout_or_count,
                              u64 second_address, u32 value3) {
-    constexpr u32 kWakePrivate = 1 | 128; // [linux/futex.h]
-    if (operation == kWakePrivate && address % sizeof(u32) == 0 && address < kUserTop) [[likely]]
-        return futex::wake(futex::private_key(*caller.space, address), value, ~0u);
+    constexpr u32 kWaitPrivate = 128, kWakePrivate = 1 | 128; // [linux/futex.h]
+    if (address % sizeof(u32) == 0 && address < kUserTop) [[likely]] {
+        if (operation == kWakePrivate)
+            return futex::wake(futex::private_key(*caller.space, address), value, ~0u);
+        if (operation == kWaitPrivate && timeout_or_count == 0)
+            return futex::wait(futex::private_key(*caller.space, address), address, value, ~0u, kNoDeadline);
+    }
     return futex_operation(caller, address, operation, value, timeout_or_count, second_address, value3);
 }
 

@@ -24,7 +24,7 @@ bool release(Caller& caller, u64 address, bool pending, bool inheriting) {
         return false;
     auto* const word = reinterpret_cast<u32*>(address);
     u32 value;
-    if (user_load32(word, &value) != 0)
+    if (!copy_from_user(value, UserPtr<const u32>(reinterpret_cast<u64>(word))))
         return false;
     // It died between unlocking and waking.
     if (pending && !inheriting && value == 0) {

@@ -128,7 +128,7 @@ Result<u64> sys_rt_sigaction(Caller& caller, int signal, UserPtr<const SignalAct
         return fail(Errno::Inval);
     SignalAction action, before;
     if (!from.is_null())
-        TRY(copy_from_user_bytes(&action, from.address(), sizeof action));
+        TRY(copy_from_user(action, from));
     if (signal < 1 || signal > kSignals)
         return fail(Errno::Inval);
     if (from.is_null()) {
@@ -141,7 +141,7 @@ Result<u64> sys_rt_sigaction(Caller& caller, int signal, UserPtr<const SignalAct
         task::exchange_signal_action(*caller.process, signal, action, before);
     }
     if (!old.is_null())
-        TRY(copy_to_user_bytes(old.address(), &before, sizeof before));
+        TRY(copy_to_user(old, before));
     return 0;
 }
 

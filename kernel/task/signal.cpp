@@ -72,18 +72,9 @@ bool has_signal(const UserThread& self, SignalSet set) {
 WaitQueue& signal_arrivals_queue() { return signal_arrivals; }
 void count_signal_file(int by) { signal_files.fetch_add(static_cast<u32>(by), kRelaxed); }
 
-void exchange_signal_action(Process& process, int signal, const SignalAction& action, SignalAction& before) {
+void exchange_shared_action(Process& process, int signal, const SignalAction& action, SignalAction& before) {
     ProcessSignals& signals = process.signals;
     SignalAction& stored = signals.actions[signal - 1];
-    if (process.thread_count() == 1 && has_handler(action)) {
-        // Nobody else delivers its signals, and senders look at the handler alone, one word: no lock.
-        before = stored;
-        stored.flags = action.flags;
-        stored.restorer = action.restorer;
-        stored.mask = action.mask;
-        __atomic_store_n(&stored.handler, action.handler, __ATOMIC_RELEASE);
-        return;
-    }
     Guard guard{signals.lock};
     before = stored;
     stored = action;
@@ -104,6 +95,13 @@ bool may_signal(const Caller& sender, const Process& to, int signal) {
     return signal == kSigContinue && from.session_id() == to.session_id();
 }
 
+/// What was this thread's to take and is not any more: another one may.
+[[gnu::noinline]] static void pass_on_locked(UserThread& self, SignalSet signals) {
+    for (ThreadSignals& other : self.process->signals.threads)
+        if (&other != &self.signals && (signals & ~other.mask.load(kRelaxed)))
+            sched::interrupt(*other.owner->thread);
+}
+
 void set_mask_locked(UserThread& self, SignalSet mask) {
     ProcessSignals& signals = self.process->signals;
     const SignalSet before = self.signals.mask.load(kRelaxed);
@@ -111,13 +109,8 @@ void set_mask_locked(UserThread& self, SignalSet mask) {
     self.signals.mask.store(mask, kRelaxed);
     if ((self.signals.pending.set | signals.pending.set) & ~mask)
         sched::interrupt(*self.thread);
-    // What was this thread's to take and is not any more: another one may.
-    const SignalSet passed_on = signals.pending.set & mask & ~before;
-    if (passed_on == 0) [[likely]]
-        return;
-    for (ThreadSignals& other : signals.threads)
-        if (&other != &self.signals && (passed_on & ~other.mask.load(kRelaxed)))
-            sched::interrupt(*other.owner->thread);
+    if (const SignalSet passed_on = signals.pending.set & mask & ~before) [[unlikely]]
+        pass_on_locked(self, passed_on);
 }
 
 void set_signal_mask(UserThread& self, SignalSet mask) {

@@ -1,11 +1,12 @@
-// Making a handler's frame and taking one back. Everything read from a frame is copied into the kernel first and
-// checked there: another thread may write to it at any time.
+// Making a handler's frame and taking one back, word by word between user memory and the saved registers. Another
+// thread may write to a frame at any time: each word is read once, and what has been read is checked.
 #include "task/signal_frame.h"
 
 #include "cpu/fpu_signal.h"
 #include "cpu/segments.h"
 #include "cpu/user_return.h"
 #include "lib/mutants.h"
+#include "mem/user_copy.h"
 #include "task/signal_internal.h"
 
 namespace tollgate {
@@ -57,72 +58,93 @@ Result<void> push_fpu(u64 address) {
     return {};
 }
 
-/// The part of a SignalFrame that every handler gets.
-struct FrameTop {
-    u64 return_address;
-    SignalContext context;
-};
-static_assert(sizeof(FrameTop) == __builtin_offsetof(SignalFrame, info));
-
-void fill_context(SignalContext& to, const UserThread& self, const TrapFrame& from, u64 fpu, SignalSet mask) {
-    to.flags = kContextSs | kContextStrictSs | (fpu_images.components != 0 ? kContextHasXsave : 0);
-    to.link = 0;
-    to.stack = self.signals.alternate_stack;
-    to.mask = mask;
-    SignalRegisters& r = to.registers; // one by one: a whole structure would be built elsewhere and copied
-    r.r8 = from.args[4];
-    r.r9 = from.args[5];
-    r.r10 = from.args[3];
-    r.r11 = from.r11;
-    r.r12 = from.r12;
-    r.r13 = from.r13;
-    r.r14 = from.r14;
-    r.r15 = from.r15;
-    r.rdi = from.args[0];
-    r.rsi = from.args[1];
-    r.rbp = from.rbp;
-    r.rbx = from.rbx;
-    r.rdx = from.args[2];
-    r.rax = from.rax;
-    r.rcx = from.rcx;
-    r.rsp = from.rsp;
-    r.rip = from.rip;
-    r.rflags = from.rflags;
-    r.cs = kUserCode;
-    r.gs = r.fs = 0;
-    r.ss = kUserData;
-    r.error = self.signals.fault_error;
-    r.vector = self.signals.fault_vector;
-    r.old_mask = mask;
-    r.fault_address = self.signals.fault_address;
-    r.fpu = fpu;
+/// The part of a SignalFrame that every handler gets, at a checked address. False on a fault.
+bool put_context(SignalFrame& frame, const UserThread& self, const TrapFrame& from, u64 restorer, u64 fpu,
+                 SignalSet mask) {
+    SignalContext& to = frame.context;
+    SignalRegisters& r = to.registers;
+    const SignalStack& stack = self.signals.alternate_stack;
+    const u64 flags = kContextSs | kContextStrictSs | (fpu_images.components != 0 ? kContextHasXsave : 0);
+    bool failed = false;
+    UserAccess access;
+    user_put(&frame.return_address, restorer, failed);
+    user_put(&to.flags, flags, failed);
+    user_put(&to.link, u64{0}, failed);
+    user_put(&to.stack.address, stack.address, failed);
+    user_put(&to.stack.flags, stack.flags, failed);
+    user_put(&to.stack.pad, u32{0}, failed);
+    user_put(&to.stack.size, stack.size, failed);
+    user_put(&r.r8, from.args[4], failed);
+    user_put(&r.r9, from.args[5], failed);
+    user_put(&r.r10, from.args[3], failed);
+    user_put(&r.r11, from.r11, failed);
+    user_put(&r.r12, from.r12, failed);
+    user_put(&r.r13, from.r13, failed);
+    user_put(&r.r14, from.r14, failed);
+    user_put(&r.r15, from.r15, failed);
+    user_put(&r.rdi, from.args[0], failed);
+    user_put(&r.rsi, from.args[1], failed);
+    user_put(&r.rbp, from.rbp, failed);
+    user_put(&r.rbx, from.rbx, failed);
+    user_put(&r.rdx, from.args[2], failed);
+    user_put(&r.rax, from.rax, failed);
+    user_put(&r.rcx, from.rcx, failed);
+    user_put(&r.rsp, from.rsp, failed);
+    user_put(&r.rip, from.rip, failed);
+    user_put(&r.rflags, from.rflags, failed);
+    // cs, gs, fs and ss are one word.
+    user_put(reinterpret_cast<u64*>(&r.cs), kUserCode | u64{kUserData} << 48, failed);
+    user_put(&r.error, self.signals.fault_error, failed);
+    user_put(&r.vector, self.signals.fault_vector, failed);
+    user_put(&r.old_mask, mask, failed);
+    user_put(&r.fault_address, self.signals.fault_address, failed);
+    user_put(&r.fpu, fpu, failed);
+#pragma GCC unroll 8
     for (u64& word : r.reserved)
-        word = 0;
+        user_put(&word, u64{0}, failed);
+    user_put(&to.mask, mask, failed);
+    return !failed;
+}
+static_assert(__builtin_offsetof(SignalRegisters, ss) == __builtin_offsetof(SignalRegisters, cs) + 6);
+
+/// Whether the FPU image at `address` is a whole one, as push_fpu() makes it, and then which components it holds.
+bool is_whole_image(u64 address, u64& components) {
+    if (fpu_images.components == 0 || !is_user_range(address, fpu_images.size + sizeof kFpuMagic2))
+        return false;
+    const auto& software = *reinterpret_cast<const FpuSoftwareBytes*>(address + kFpuSoftwareOffset);
+    u32 magic1, size, extended_size, magic2;
+    bool failed = false;
+    {
+        UserAccess access;
+        user_get(magic1, &software.magic1, failed);
+        user_get(size, &software.size, failed);
+        user_get(extended_size, &software.extended_size, failed);
+        user_get(components, &software.components, failed);
+        user_get(magic2, reinterpret_cast<const u32*>(address + fpu_images.size), failed);
+    }
+    components &= fpu_images.components;
+    return !failed && magic1 == kFpuMagic1 && size == fpu_images.size && extended_size >= size && magic2 == kFpuMagic2;
 }
 
-/// A copy of a frame's FPU state, and of the magic word behind it, on the kernel stack.
-struct alignas(kFpuAlignment) FpuImage {
-    u8 bytes[kFpuMostBytes + sizeof kFpuMagic2];
-
-    /// Whether it is the whole image that push_fpu() makes.
-    bool has_magic() const {
-        const auto& software = *reinterpret_cast<const FpuSoftwareBytes*>(bytes + kFpuSoftwareOffset);
-        return software.magic1 == kFpuMagic1 && software.size == fpu_images.size &&
-               software.extended_size >= software.size &&
-               *reinterpret_cast<const u32*>(bytes + software.size) == kFpuMagic2;
+/// What decides whether the CPU takes an image; the header only if it has one. False on a fault.
+bool get_claims(FpuClaims& claims, u64 address, bool has_header) {
+    const auto* const words = reinterpret_cast<const u64*>(address + kFpuLegacySize);
+    u32 mxcsr;
+    u64 components = 0, reserved = 0;
+    bool failed = false;
+    UserAccess access;
+    user_get(mxcsr, reinterpret_cast<const u32*>(address + kFpuMxcsrOffset), failed);
+    if (has_header) {
+        user_get(components, words, failed);
+#pragma GCC unroll 8
+        for (u64 i = 1; i < kFpuHeaderSize / 8; ++i) {
+            u64 word;
+            user_get(word, words + i, failed);
+            reserved |= word;
+        }
     }
-    u64& state_bits() { return *reinterpret_cast<u64*>(bytes + kFpuLegacySize); }
-    u64 saved_components() const {
-        return reinterpret_cast<const FpuSoftwareBytes*>(bytes + kFpuSoftwareOffset)->components;
-    }
-};
-
-/// Turns an image without (valid) software bytes into one that resets what FXSAVE does not know.
-void keep_legacy_only(FpuImage& image) {
-    u64* const header = reinterpret_cast<u64*>(image.bytes + kFpuLegacySize);
-    for (u64 word = 0; word < kFpuHeaderSize / 8; ++word)
-        header[word] = 0;
-    header[0] = 3 & fpu_images.components; // x87 and SSE
+    claims = {mxcsr, components, reserved};
+    return !failed;
 }
 
 /// The image at `address` that rt_sigreturn loads. Errors: Fault (unreadable), Inval (the CPU would refuse it).
@@ -131,69 +153,85 @@ Result<void> take_fpu(u64 address) {
         fpu_reset();
         return {};
     }
-    const bool has_xsave = fpu_images.components != 0;
-    if (address % (has_xsave ? kFpuAlignment : 16) != 0)
+    if (address % (fpu_images.components != 0 ? kFpuAlignment : 16) != 0)
         return fail(Errno::Inval); // #GP of XRSTOR and FXRSTOR
-    FpuImage image;
-    const bool whole = has_xsave &&
-                       copy_from_user_bytes(image.bytes, address, fpu_images.size + sizeof kFpuMagic2).has_value() &&
-                       image.has_magic();
-    if (!whole) {
-        TRY(copy_from_user_bytes(image.bytes, address, kFpuLegacySize));
-        keep_legacy_only(image);
-    } else if (!mutant(Mutant::SigreturnFpu)) {
-        // Components that the program says it did not save start anew.
-        image.state_bits() &= image.saved_components() | ~fpu_images.components;
-    }
-    if (!fpu_image_valid(image.bytes) && !mutant(Mutant::SigreturnFpu)) // [threats L4]
+    TRY(check_user_range(address, kFpuLegacySize));
+    u64 components = 0;
+    const bool whole = is_whole_image(address, components);
+    FpuClaims claims;
+    if (!get_claims(claims, address, whole))
+        return fail(Errno::Fault);
+    if (!fpu_claims_valid(claims) && !mutant(Mutant::SigreturnFpu)) // [threats L4]
         return fail(Errno::Inval);
-    if (!fpu_restore_image(image.bytes))
-        return fail(Errno::Inval);
-    return {};
+    // Components that the program says it did not save start anew, all but the legacy ones if it has saved no more.
+    if (!whole || components != fpu_images.components)
+        fpu_reset();
+    const bool loaded = whole ? fpu_load_from_user(address, components) : fpu_load_legacy_from_user(address);
+    return loaded ? Result<void>() : fail(Errno::Inval);
 }
 
 /// The registers of a frame that user code has written, made safe: selectors are constants [threats I6], RFLAGS a
-/// subset [threats S6], RIP user code's or the frame is refused [threats S1, S7].
+/// subset [threats S6], RIP user code's or the frame is refused [threats S1, S7]. The range has been checked.
 Result<void> take_registers(TrapFrame& to, const SignalRegisters& from) {
-    if (from.rip >= kUserTop && !mutant(Mutant::SigreturnRip))
-        return fail(Errno::Fault);
-    to.r15 = from.r15;
-    to.r14 = from.r14;
-    to.r13 = from.r13;
-    to.r12 = from.r12;
-    to.rbp = from.rbp;
-    to.rbx = from.rbx;
-    to.r11 = from.r11;
-    to.rcx = from.rcx;
-    to.args[0] = from.rdi;
-    to.args[1] = from.rsi;
-    to.args[2] = from.rdx;
-    to.args[3] = from.r10;
-    to.args[4] = from.r8;
-    to.args[5] = from.r9;
-    to.rax = from.rax;
+    bool failed = false;
+    u64 rip, rflags, rsp;
+    {
+        UserAccess access;
+        user_get(rip, &from.rip, failed);
+        user_get(rflags, &from.rflags, failed);
+        user_get(to.r15, &from.r15, failed);
+        user_get(to.r14, &from.r14, failed);
+        user_get(to.r13, &from.r13, failed);
+        user_get(to.r12, &from.r12, failed);
+        user_get(to.rbp, &from.rbp, failed);
+        user_get(to.rbx, &from.rbx, failed);
+        user_get(to.r11, &from.r11, failed);
+        user_get(to.rcx, &from.rcx, failed);
+        user_get(to.args[0], &from.rdi, failed);
+        user_get(to.args[1], &from.rsi, failed);
+        user_get(to.args[2], &from.rdx, failed);
+        user_get(to.args[3], &from.r10, failed);
+        user_get(to.args[4], &from.r8, failed);
+        user_get(to.args[5], &from.r9, failed);
+        user_get(to.rax, &from.rax, failed);
+        user_get(rsp, &from.rsp, failed);
+    }
     to.vector = kVectorNone;
     to.error = 0;
-    to.rip = from.rip;
     to.cs = kUserCode;
-    to.rflags = (from.rflags & kUserFlags) | x86::kFlagIf | x86::kFlagFixed;
-    to.rsp = from.rsp;
     to.ss = kUserData;
-    if (mutant(Mutant::SigreturnFlags))
-        to.rflags = from.rflags | x86::kFlagIf | x86::kFlagFixed;
+    if (failed || (rip >= kUserTop && !mutant(Mutant::SigreturnRip)))
+        return fail(Errno::Fault);
+    to.rip = rip;
+    to.rsp = rsp;
+    to.rflags = (mutant(Mutant::SigreturnFlags) ? rflags : rflags & kUserFlags) | x86::kFlagIf | x86::kFlagFixed;
     return {};
 }
 
 Result<void> take_frame(UserThread& self, TrapFrame& registers) {
     // The handler's RET has popped the return address: rsp points behind it.
     const u64 address = registers.rsp - sizeof(SignalFrame::return_address);
-    SignalContext context;
-    TRY(copy_from_user_bytes(&context, address + __builtin_offsetof(SignalFrame, context), sizeof context));
-    task::set_signal_mask(self, context.mask);
+    TRY(check_user_range(address, __builtin_offsetof(SignalFrame, info)));
+    const SignalContext& context = reinterpret_cast<const SignalFrame*>(address)->context;
+    SignalStack stack;
+    SignalSet mask;
+    u64 fpu;
+    bool failed = false;
+    {
+        UserAccess access;
+        user_get(mask, &context.mask, failed);
+        user_get(fpu, &context.registers.fpu, failed);
+        user_get(stack.address, &context.stack.address, failed);
+        user_get(stack.flags, &context.stack.flags, failed);
+        user_get(stack.size, &context.stack.size, failed);
+    }
+    if (failed)
+        return fail(Errno::Fault);
+    task::set_signal_mask(self, mask);
     TRY(take_registers(registers, context.registers));
-    TRY(take_fpu(context.registers.fpu));
+    TRY(take_fpu(fpu));
     // Linux takes no notice of a stack that cannot be set either.
-    static_cast<void>(set_alternate_stack(self, context.stack, registers.rsp).has_value());
+    static_cast<void>(set_alternate_stack(self, stack, registers.rsp).has_value());
     return {};
 }
 
@@ -207,12 +245,12 @@ Result<void> push_signal_frame(UserThread& self, TrapFrame& frame, const SignalI
         return fail(Errno::Fault);
     const Places places = TRY(find_room(self, frame, action.flags));
     TRY(push_fpu(places.fpu));
-    FrameTop top;
-    top.return_address = action.restorer;
-    fill_context(top.context, self, frame, places.fpu, saved_mask);
-    TRY(copy_to_user_bytes(places.frame, &top, sizeof top));
+    TRY(check_user_range(places.frame, sizeof(SignalFrame)));
+    if (!put_context(*reinterpret_cast<SignalFrame*>(places.frame), self, frame, action.restorer, places.fpu,
+                     saved_mask))
+        return fail(Errno::Fault);
     if (action.flags & kWithInfo)
-        TRY(copy_to_user_bytes(places.frame + sizeof top, &info, sizeof info));
+        TRY(copy_to_user_bytes(places.frame + __builtin_offsetof(SignalFrame, info), &info, sizeof info));
     if (self.signals.alternate_stack.flags & kStackAutoDisarm)
         self.signals.alternate_stack = {0, kStackDisabled, 0, 0};
     frame.args[0] = static_cast<u64>(info.signal);

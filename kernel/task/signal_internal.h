@@ -31,7 +31,18 @@ inline bool is_protected(const Process& process) { return process.id() == 1; }
 
 /// The action of a signal. Setting one that ignores drops what is pending [POSIX, 2.4.3].
 void get_signal_action(const Process& process, int signal, SignalAction& to);
-void exchange_signal_action(Process& process, int signal, const SignalAction& action, SignalAction& before);
+void exchange_shared_action(Process& process, int signal, const SignalAction& action, SignalAction& before);
+inline void exchange_signal_action(Process& process, int signal, const SignalAction& action, SignalAction& before) {
+    if (process.thread_count() != 1 || !has_handler(action)) [[unlikely]]
+        return exchange_shared_action(process, signal, action, before);
+    // Nobody else delivers its signals, and senders look at the handler alone, one word: no lock.
+    SignalAction& stored = process.signals.actions[signal - 1];
+    before = stored;
+    stored.flags = action.flags;
+    stored.restorer = action.restorer;
+    stored.mask = action.mask;
+    __atomic_store_n(&stored.handler, action.handler, __ATOMIC_RELEASE);
+}
 /// For sigpending(2).
 SignalSet blocked_and_pending(UserThread& self);
 /// kill(2)'s rule: the sender's user ids match, or it is root; SIGCONT within the session always.

@@ -28,12 +28,11 @@ __vdso_\name:
     .size \name, . - __vdso_\name
     .endm
 
-// The time of the clock whose base is at \base from r9: whole seconds in rdx, the rest in rax as a fraction of 2^64. The sequence
-// number is read first and last; an odd one means that the page is changing, and never equals itself rounded down. LFENCE: RDTSC must not
+// The time of the clock whose base is at \base from r9: whole seconds in rdx, the rest in rax as a fraction of 2^64. Changes that
+// are done are counted before, and those that have begun after everything else; the two differ while the page changes. LFENCE: RDTSC must not
 // come before what this thread has seen already, such as another thread's time [SDM vol 2, RDTSC]. Clobbers r8.
     .macro READ_CLOCK base:vararg
-9:  movl CLOCK_SEQUENCE(%r9), %r8d
-    andl $-2, %r8d
+9:  movl CLOCK_DONE(%r9), %r8d
     lfence
     rdtsc
     shlq $32, %rdx
@@ -43,14 +42,13 @@ __vdso_\name:
     shrdq $CLOCK_SHIFT, %rdx, %rax
     shrq $CLOCK_SHIFT, %rdx
     addq SECONDS_OF_BASE + \base, %rdx
-    cmpl CLOCK_SEQUENCE(%r9), %r8d
+    cmpl CLOCK_BEGUN(%r9), %r8d
     jne 9b
     .endm
 
 // The same for the clock whose base lies \offset behind the first, in place: two instructions fewer.
     .macro READ_FIXED_CLOCK offset
-9:  movl clock_page + CLOCK_SEQUENCE(%rip), %r8d
-    andl $-2, %r8d
+9:  movl clock_page + CLOCK_DONE(%rip), %r8d
     lfence
     rdtsc
     shlq $32, %rdx
@@ -60,7 +58,7 @@ __vdso_\name:
     shrdq $CLOCK_SHIFT, %rdx, %rax
     shrq $CLOCK_SHIFT, %rdx
     addq clock_page + CLOCK_BASES + \offset + SECONDS_OF_BASE(%rip), %rdx
-    cmpl clock_page + CLOCK_SEQUENCE(%rip), %r8d
+    cmpl clock_page + CLOCK_BEGUN(%rip), %r8d
     jne 9b
     .endm
 

@@ -116,7 +116,7 @@ void print_line(const Measurement& measurement, const Setting& setting) {
         const char* verdict = "";
         if (is_icount(setting) && operation.budget != 0)
             verdict = s.median <= operation.budget ? "ok" : "OVER";
-        std::printf("%-22s %5.0f %12.1f %12.1f %8s   %s\n", operation.name, s.n, s.min, s.median, budget, verdict);
+        std::printf("%-22s %5.0f %12.2f %12.2f %8s   %s\n", operation.name, s.n, s.min, s.median, budget, verdict);
     }
     std::fflush(stdout);
 }
