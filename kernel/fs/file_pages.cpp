@@ -17,7 +17,7 @@ bool has_room() { return frames::free_count() > frames::total_count() / 16; }
 
 } // namespace
 
-Result<Frame> FilePages::page_locked(u64 index) {
+[[gnu::always_inline]] inline Result<Frame> FilePages::page_locked(u64 index) {
     if (const PhysAddr found = pages_.find(index); !found.is_null())
         return Frame::from(found);
     if (!has_room())

@@ -101,7 +101,9 @@ Result<u64> AddressSpace::place_locked(const MapRequest& request, u64 length, De
 void AddressSpace::insert_locked(Owned<Area> area, DeadAreas& dead) {
     account_locked(*area, static_cast<i64>(area->size()));
     Area* above = areas_.at_or_above(area->start);
-    if (Area* below = areas_.below(above); below && AreaMap::continues(*below, *area)) {
+    // Nothing can continue across a gap, and with one there is no need to know what lies below.
+    Area* below = above && above->start - above->gap < area->start ? nullptr : areas_.below(above);
+    if (below && AreaMap::continues(*below, *area)) {
         const bool joins = above && AreaMap::continues(*area, *above);
         areas_.set_end(*below, area->end);
         if (joins) {
@@ -139,12 +141,12 @@ Result<Area*> AddressSpace::isolate_locked(Area& first, u64 start, u64 end) {
 
 /// Joins again what continues its neighbour, from the area below `first` to the one that begins at `end`.
 void AddressSpace::join_locked(Area& first, u64 end, DeadAreas& dead) {
-    Area* area = areas_.below(&first);
+    Area* area = first.gap == 0 ? areas_.below(&first) : nullptr;
     if (area == nullptr || !AreaMap::continues(*area, first))
         area = &first;
     while (area && area->start < end) {
         Area* above = areas_.next(*area);
-        if (above && AreaMap::continues(*area, *above)) {
+        if (above && above->gap == 0 && AreaMap::continues(*area, *above)) {
             areas_.absorb(*area, *above);
             dead.add(*above);
         } else {

@@ -22,7 +22,7 @@ bool loses_rights(u64 before, u64 after) {
 void AddressSpace::set_rights_locked(Area& area) {
     paging::Slice slice;
     bool stale = false;
-    for (u64 page = area.start; paging::next_slice(tables_locked(), page, area.end, slice);)
+    for (u64 page = area.start; page < area.end && paging::next_slice(tables_locked(), page, area.end, slice);)
         for (unsigned i = 0; i < slice.count; ++i) {
             const u64 before = slice.entries[i];
             if (before == 0)

@@ -23,16 +23,18 @@ AreaShape AreaShape::at(u64 new_start, u64 length, u64 object_offset) const {
 // To the right first, where the addresses are high. Only gaps that `top` cuts make it look in vain, and those are few:
 // the stack and what the kernel put beside it lie up there.
 u64 AreaMap::gap_below(Area* area, u64 length, u64 top) const {
-    if (area == nullptr || area->largest_gap < length)
-        return 0;
-    if (const u64 found = gap_below(areas_.right(*area), length, top))
-        return found;
-    const u64 end = area->start < top ? area->start : top, start = area->start - area->gap;
-    if (end > start && end - start >= length) {
-        recent_ = area; // whoever puts something there asks for it next
-        return end - length;
+    const auto worthwhile = [length](const Area* at) { return at && at->largest_gap >= length; };
+    for (; worthwhile(area); area = areas_.left(*area)) {
+        if (Area* right = areas_.right(*area); worthwhile(right))
+            if (const u64 found = gap_below(right, length, top))
+                return found;
+        const u64 end = area->start < top ? area->start : top, start = area->start - area->gap;
+        if (end > start && end - start >= length) {
+            recent_ = area; // whoever puts something there asks for it next
+            return end - length;
+        }
     }
-    return gap_below(areas_.left(*area), length, top);
+    return 0;
 }
 
 u64 AreaMap::find_gap(u64 length, u64 top) const {

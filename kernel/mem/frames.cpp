@@ -308,7 +308,7 @@ u32 references(PhysAddr address) { return record_of(address).references.load(kAc
 
 u64 free_count() {
     u64 sum = 0;
-    for (unsigned cpu = 0; cpu < kMaxCpus; ++cpu)
+    for (unsigned cpu = 0; cpu < cpu_count(); ++cpu)
         sum += caches[cpu].used.count + caches[cpu].clean.count;
     Guard guard{lock};
     return sum + pool.free_count();

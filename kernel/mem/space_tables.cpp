@@ -192,13 +192,17 @@ bool next_slice(const SpaceTables& tables, u64& page, u64 end, Slice& slice) {
         if (level > 0)
             continue;
         const unsigned low = index(first, 0), high = index(page - 1, 0);
+        const u64 base = align_down(first, u64{1} << 21);
+        if (low / TableUse::kChunk == high / TableUse::kChunk) { // so few that asking costs more than looking
+            slice = {&table[low], first, high - low + 1};
+            return true;
+        }
         const u32 chunks = frames::table_use(direct_to_phys(table)).chunks_of(low, high);
         if (chunks == 0)
             continue;
         const unsigned chunk = static_cast<unsigned>(std::countr_zero(chunks));
         const unsigned run_end = (chunk + static_cast<unsigned>(std::countr_one(chunks >> chunk))) * TableUse::kChunk;
         const unsigned from = chunk * TableUse::kChunk > low ? chunk * TableUse::kChunk : low;
-        const u64 base = align_down(first, u64{1} << 21);
         if (run_end <= high)
             page = base + run_end * kPageSize; // there may be more in this table
         slice = {&table[from], base + from * kPageSize, (run_end <= high ? run_end : high + 1) - from};

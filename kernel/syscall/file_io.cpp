@@ -23,7 +23,7 @@ Result<IoBuffer> user_buffer(u64 address, u64 size) {
 }
 
 /// Cuts a write at RLIMIT_FSIZE. Errno::FBig, and its signal, if nothing is left of it.
-Result<void> limit_size(Caller& caller, u64 offset, IoBuffer& buffer) {
+[[gnu::always_inline]] inline Result<void> limit_size(Caller& caller, u64 offset, IoBuffer& buffer) {
     const u64 limit = caller.process->limits[Limit::FileSize];
     if (limit == kUnlimited) [[likely]]
         return {};
@@ -153,7 +153,8 @@ Result<u64> for_vectors(UserPtr<const IoVector> from, u64 count, Transfer transf
     return done;
 }
 
-Result<u64> write_at(Caller& caller, OpenFile& open, IoBuffer& buffer, u64 offset, u32 flags) {
+[[gnu::always_inline]] inline Result<u64> write_at(Caller& caller, OpenFile& open, IoBuffer& buffer, u64 offset,
+                                                   u32 flags) {
     if (open.seekable)
         TRY(limit_size(caller, flags & kOpenAppend ? size_of(open) : offset, buffer));
     return open.file->write(buffer, offset, flags);

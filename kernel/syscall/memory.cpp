@@ -1,6 +1,7 @@
 // Memory of the calling process. Nothing is ever writable and executable at once, and what the kernel placed itself
 // (FlexSC pages, fastcall data, the stack's guard) is out of reach: the address space refuses it.
 #include "cpu/layout.h"
+#include "fs/tmpfs.h"
 #include "lib/mutants.h"
 #include "syscall/handlers.h"
 
@@ -19,7 +20,7 @@ constexpr u64 kMapKnown = kMapTypeMask | kMapFixed | kMapAnonymous | kMap32Bit |
 constexpr u64 k2GiB = u64{1} << 31;
 
 /// Errno::Access for W and X together.
-Result<Access> access_of(u64 protection) {
+[[gnu::always_inline]] inline Result<Access> access_of(u64 protection) {
     const bool write = protection & kProtWrite, execute = protection & kProtExecute;
     if (write && execute && !mutant(Mutant::WritableCode))
         return fail(Errno::Access);
@@ -36,7 +37,14 @@ Placement placement_of(u64 flags) {
     return flags & kMapFixed ? Placement::Fixed : Placement::Anywhere;
 }
 
-/// Fills in what a mapping of a file needs. Errors: BadF, Access, NoDev, Overflow, OpNotSupp.
+/// Whether nobody may write the file through a new mapping [man 2 fcntl, F_SEAL_WRITE, F_SEAL_FUTURE_WRITE].
+bool sealed_against_writing(OpenFile& open) {
+    fs::Node* const node = open.file->node();
+    const fs::RegularNode* const regular = node ? node->as_regular() : nullptr;
+    return regular && regular->seals() & (fs::kSealWrite | fs::kSealFutureWrite);
+}
+
+/// Fills in what a mapping of a file needs. Errors: BadF, Access, NoDev, Overflow, OpNotSupp, Perm (sealed).
 Result<void> add_file(Caller& caller, MapRequest& request, u64 flags, int descriptor) {
     const auto open = TRY(caller.files->get(descriptor));
     if ((flags & kMapTypeMask) == kMapSharedValidate && flags & ~kMapKnown)
@@ -46,9 +54,12 @@ Result<void> add_file(Caller& caller, MapRequest& request, u64 flags, int descri
     const bool shared = request.sharing == Sharing::Shared;
     if (!open->readable() || (shared && request.access == Access::ReadWrite && !open->writable()))
         return fail(Errno::Access);
+    const bool sealed = shared && sealed_against_writing(*open);
+    if (sealed && request.access == Access::ReadWrite)
+        return fail(Errno::Perm);
     request.object = TRY(open->file->memory());
     request.kind = AreaKind::Image;
-    request.limit = open->writable() ? Access::ReadWrite : Access::Read;
+    request.limit = open->writable() && !sealed ? Access::ReadWrite : Access::Read;
     return {};
 }
 
@@ -164,7 +175,8 @@ Result<u64> sys_mincore(Caller& caller, u64 address, u64 length, UserPtr<u8> pag
     return 0;
 }
 
-// There is no swap, so that a page that is there stays: locking is bringing in.
+// There is no swap, so that a page that is there stays: locking is bringing in, and unlocking, or locking all there is
+// to come, is nothing. RLIMIT_MEMLOCK bounds what swapping could otherwise take: it is kept and told, not enforced.
 Result<u64> sys_mlock(Caller& caller, u64 address, u64 length) { return lock_range(caller, address, length, true); }
 
 Result<u64> sys_mlock2(Caller& caller, u64 address, u64 length, u32 flags) {

@@ -122,6 +122,16 @@ void memory_files(Ktap& ktap) {
     fails(ktap, "then shrinking: EPERM", ftruncate(file, 100), EPERM);
     gives(ktap, "F_SEAL_WRITE", fcntl(file, F_ADD_SEALS, F_SEAL_WRITE), 0);
     fails(ktap, "then writing: EPERM", pwrite(file, "x", 1, 0), EPERM);
+    ktap.check(mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0) == MAP_FAILED && errno == EPERM,
+               "a shared mapping");
+    auto* const own = static_cast<char*>(mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0));
+    ktap.check(own != MAP_FAILED, "a private mapping");
+    if (own != MAP_FAILED) {
+        own[0] = 'p';
+        ktap.check(pread(file, text, 1, 0) == 1 && text[0] == '0', "the file is as it was");
+        munmap(own, 4096);
+    }
+    ktap.test("nor is it mapped for writing, but privately");
     gives(ktap, "F_SEAL_SEAL", fcntl(file, F_ADD_SEALS, F_SEAL_SEAL), 0);
     fails(ktap, "then no more seals: EPERM", fcntl(file, F_ADD_SEALS, F_SEAL_GROW), EPERM);
     gives(ktap, "all of them", fcntl(file, F_GET_SEALS), F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);

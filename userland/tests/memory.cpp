@@ -11,6 +11,7 @@
 #include <initializer_list>
 #include <pthread.h>
 #include <sched.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/wait.h>
@@ -78,6 +79,9 @@ void test_page_tables(Ktap& ktap) {
     ktap.check(probe(Probe::UserExecutable, reinterpret_cast<uint64_t>(memory) + 2 * kPage) == 1,
                "text is not executable");
     ktap.check(probe(Probe::UserExecutable, reinterpret_cast<uint64_t>(&memory)) == 0, "the stack is executable");
+    const auto vdso = getauxval(AT_SYSINFO_EHDR);
+    ktap.check(probe(Probe::UserExecutable, vdso) == 1, "the vDSO is not executable");
+    ktap.check(probe(Probe::UserExecutable, vdso - kPage) == 0, "the vDSO's numbers are executable");
     munmap(memory, 8 * kPage);
     const int device = open(api::kFastcallDevice, O_RDONLY);
     api::FastcallArrayIoctl array{};

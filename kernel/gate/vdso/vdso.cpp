@@ -36,8 +36,12 @@ Result<u64> map_into(AddressSpace& space) {
     Frame frames[kMostPages];
     for (u64 n = 0; n < page_count; ++n)
         frames[n] = Frame::from(pages[n]);
-    return TRY(space.map_pinned({frames, page_count}, Access::ReadExecute, AreaKind::Vdso))
-    +kPageSize;
+    const u64 code = TRY(space.map_pinned({frames + 1, page_count - 1}, Access::ReadExecute, AreaKind::Vdso));
+    // The code looks for the numbers in the page below itself. That is the next highest that is free, unless a program
+    // has put segments of its own right there.
+    if (TRY(space.map_pinned({frames, 1}, Access::Read, AreaKind::Vdso)) + kPageSize != code)
+        return fail(Errno::NoMem);
+    return code;
 }
 
 } // namespace tollgate::vdso
