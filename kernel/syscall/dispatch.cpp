@@ -21,6 +21,9 @@ T argument_as(u64 raw) {
         return static_cast<T>(raw);
 }
 
+/// Apart, so that success does not compute it too.
+[[gnu::noinline, gnu::cold]] i64 negative(Errno error) { return -static_cast<i64>(error); }
+
 /// `Opens`: the handler may take long, so that it runs with interrupts on (a trap arrives with them off): timers tick,
 /// and other CPUs get their TLB flushes. An interrupt in the kernel never switches threads.
 template <auto Handler, bool Opens>
@@ -33,7 +36,7 @@ struct Adapter<Handler, Opens> {
         const i64 result = [&]<unsigned... I>(std::integer_sequence<unsigned, I...>) {
             const Result<u64> outcome = Handler(caller, argument_as<A>(arguments[I])...);
             if (!outcome) [[unlikely]]
-                return -static_cast<i64>(outcome.error());
+                return negative(outcome.error());
             return static_cast<i64>(*outcome);
         }
         (std::make_integer_sequence<unsigned, sizeof...(A)>{});
