@@ -7,6 +7,8 @@
 
 namespace tollgate::fs {
 
+class Directory;
+
 /// Whose file it is: /proc/PID, or /proc/PID/task/TID.
 struct Subject {
     Ref<Process> process;
@@ -40,5 +42,7 @@ Result<void> add_system_files(StringView command_line);
 Result<void> add_tollgate_files();
 void write_mounts(Sink& to);
 Result<void> add_sysfs_files();
+// proc_reclaim.cpp
+Result<void> add_reclaim_file(Directory& proc);
 
 } // namespace tollgate::fs

@@ -377,6 +377,7 @@ Result<void> add_proc_files(Directory& proc, StringView command_line) {
     TRY(proc.add("mounts", TRY(make_ref<Link>(TRY(LinkText::make("self/mounts")), kProcfs))));
     TRY(add_system_files(command_line));
     TRY(add_tollgate_files());
+    TRY(add_reclaim_file(proc));
     return add_sysfs_files();
 }
 

@@ -7,6 +7,7 @@
 #include "lib/list.h"
 #include "mem/fail_alloc.h"
 #include "mem/frames.h"
+#include "mem/reclaim.h"
 #include "sync/spinlock.h"
 
 #include <bit>
@@ -97,10 +98,10 @@ bool refill(Stack& stack, unsigned order) {
     return true;
 }
 
-/// Gives blocks of a stack back to their slabs, and slabs back to the frames. Interrupts are off.
-void flush(Stack& stack, unsigned order) {
+/// Gives blocks of a stack but `leave` back to their slabs, and slabs back to the frames. Interrupts are off.
+void flush(Stack& stack, unsigned order, unsigned leave) {
     Guard guard{lock};
-    while (stack.count > kBatch) {
+    while (stack.count > leave) {
         FreeBlock* block = stack.blocks;
         stack.blocks = block->next;
         --stack.count;
@@ -166,7 +167,7 @@ void release(void* pointer) {
     InterruptGuard interrupts;
     Stack& stack = caches[this_cpu().number].classes[order];
     if (stack.count >= 2 * kBatch) [[unlikely]]
-        flush(stack, static_cast<unsigned>(order));
+        flush(stack, static_cast<unsigned>(order), kBatch);
     auto* block = static_cast<FreeBlock*>(pointer);
     block->next = stack.blocks;
     stack.blocks = block;
@@ -181,6 +182,13 @@ void* allocate_or_panic(u64 size) {
 }
 
 } // namespace
+
+void reclaim::heap_blocks() {
+    Cache& cache = caches[this_cpu().number];
+    for (unsigned order = kSmallest; order <= kLargest; ++order)
+        flush(cache.classes[order], order, 0);
+}
+
 } // namespace tollgate
 
 const std::nothrow_t std::nothrow{};

@@ -7,6 +7,7 @@
 #include "lib/mutants.h"
 #include "mem/kernel_stack.h"
 #include "mem/page_table_internal.h"
+#include "mem/reclaim.h"
 #include "sync/spinlock.h"
 
 namespace tollgate {
@@ -48,13 +49,22 @@ struct Batch {
     unsigned count = 0;
 };
 
+/// Takes up to a batch out of the cache.
+Batch take_batch_locked() REQUIRES(lock) {
+    Batch batch;
+    while (cached > 0 && batch.count < kBatch)
+        batch.bases[batch.count++] = cache[--cached] - kSlotSize;
+    return batch;
+}
+Batch take_batch() {
+    Guard guard{lock};
+    return take_batch_locked();
+}
+
 /// Keeps it. A full cache makes room by handing out a batch, otherwise the batch is empty.
 Batch keep_cached(u64 top) {
-    Batch batch;
     Guard guard{lock};
-    if (cached == kCached)
-        while (batch.count < kBatch)
-            batch.bases[batch.count++] = cache[--cached] - kSlotSize;
+    const Batch batch = cached == kCached ? take_batch_locked() : Batch{};
     cache[cached++] = top;
     return batch;
 }
@@ -116,6 +126,15 @@ KernelStack::~KernelStack() {
     Batch batch = keep_cached(top_.value());
     if (batch.count != 0)
         free_slots(batch);
+}
+
+void reclaim::kernel_stacks() {
+    for (;;) {
+        Batch batch = take_batch();
+        if (batch.count == 0)
+            return;
+        free_slots(batch);
+    }
 }
 
 bool KernelStack::is_guard(VirtAddr address) {

@@ -2,6 +2,9 @@
 // is busy and another is idle. A core without work takes a waiting thread from another; a core whose slice ends while
 // others have less to do gives one away. No lock is taken while another queue's is held: a thread between two queues is
 // found by nobody, and whoever wants it to look at its flags is heard when it runs.
+//
+// A thread that an idle core takes runs there at once and does not wait in its queue, where another idle core would
+// find it: two of them in step would take it from each other for ever.
 #include "cpu/apic.h"
 #include "sched/scheduler_internal.h"
 
@@ -107,19 +110,19 @@ Thread* Scheduler::take_for(Core& from, unsigned cpu) {
     return nullptr;
 }
 
-bool Scheduler::steal() {
+Thread* Scheduler::steal() {
     const unsigned here = this_cpu().number;
     if (!(application_cores >> here & 1))
-        return false;
+        return nullptr;
     for (unsigned cpu = 0; cpu < cpu_count(); ++cpu) {
         if (cpu == here || core(cpu).ready_count.load(kSeqCst) == 0)
             continue;
         if (Thread* thread = take_for(core(cpu), here)) {
-            move(*thread, here);
-            return true;
+            set_home(*thread, here);
+            return thread;
         }
     }
-    return false;
+    return nullptr;
 }
 
 void Scheduler::push_away() {

@@ -14,6 +14,7 @@
 #include "cpu/user_bases.h"
 #include "debug/panic.h"
 #include "lib/mutants.h"
+#include "sched/errand.h"
 #include "sched/scheduler_internal.h"
 #include "sched/timer.h"
 
@@ -165,13 +166,19 @@ void Scheduler::schedule() {
     const bool goes_round =
         previous.state_.load(kRelaxed) == ThreadState::Running && &previous != cpu.idle && !must_move(previous);
     Thread& next = take_next(own, goes_round ? &previous : nullptr);
+    if (&next != &previous)
+        return switch_to(next);
+    own.slice_end = x86::rdtsc() + slice_ticks;
+    previous.state_.store(ThreadState::Running, kRelaxed);
+    arm_timer();
+}
+
+// The same, to a thread that is Ready, at home here and on no queue.
+[[gnu::always_inline]] inline void Scheduler::switch_to(Thread& next) {
+    Cpu& cpu = this_cpu();
+    Thread& previous = *cpu.current;
+    Core& own = core(cpu.number);
     const u64 now = x86::rdtsc();
-    if (&next == &previous) {
-        own.slice_end = now + slice_ticks;
-        previous.state_.store(ThreadState::Running, kRelaxed);
-        arm_timer();
-        return;
-    }
     leave(own, previous, now);
     own.leaving = &previous;
     enter(own, next, now);
@@ -253,12 +260,16 @@ void Scheduler::idle_loop(void*) {
         tlb_service();
         // seq_cst: either whoever looks for an idle core sees the bit, or we see the thread that it has put elsewhere.
         idle_cores.fetch_or(bit, kSeqCst);
-        if (own.ready_count.load(kSeqCst) == 0 && !steal()) {
+        Thread* taken = nullptr;
+        if (own.ready_count.load(kSeqCst) == 0 && (taken = steal()) == nullptr) {
             x86::sti_halt();
             continue;
         }
         idle_cores.fetch_and(~bit, kRelaxed);
-        schedule();
+        if (taken != nullptr)
+            switch_to(*taken);
+        else
+            schedule();
     }
 }
 
@@ -367,7 +378,10 @@ Result<void> set_affinity(Thread& thread, u64 cpus) { return Scheduler::set_affi
 u64 affinity(const Thread& thread) { return Scheduler::affinity(thread); }
 CpuTime cpu_time(const Thread& thread) { return Scheduler::cpu_time(thread); }
 void on_timer(TrapOrigin origin) { Scheduler::on_timer(origin); }
-void on_reschedule() { Scheduler::on_reschedule(); }
+void on_reschedule() {
+    run_errand();
+    Scheduler::on_reschedule();
+}
 
 Result<void> sleep_until(Deadline deadline) {
     WaitQueue nobody;

@@ -75,6 +75,7 @@ private:
 
     static void make_look(Thread& thread);
     static void schedule();
+    static void switch_to(Thread& next);
     static void arm_timer();
     /// Whether the end of the slice matters to somebody and comes before the interrupt that is set. Alarms need no look
     /// here: whoever sets an earlier one arms the timer.
@@ -95,7 +96,7 @@ private:
     static void move(Thread& thread, unsigned to);
     static void set_home(Thread& thread, unsigned to);
     static Thread* take_for(Core& from, unsigned cpu);
-    static bool steal();
+    static Thread* steal();
     static void push_away();
 };
 
