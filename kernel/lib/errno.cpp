@@ -9,6 +9,8 @@ const char* errno_name(Errno error) {
         return "ERESTARTSYS";
     case Errno::RestartNoHandler:
         return "ERESTARTNOHAND";
+    case Errno::RestartBlock:
+        return "ERESTART_RESTARTBLOCK";
     case Errno::Perm:
         return "EPERM";
     case Errno::NoEnt:

@@ -93,6 +93,7 @@ enum class Errno : int {
     // include/linux/errno.h].
     RestartSys = 512,       ///< interrupted before it did anything: again after SA_RESTART handlers, or none
     RestartNoHandler = 514, ///< again only if no handler ran
+    RestartBlock = 516,     ///< likewise, but by restart_syscall: see CallToRestart
 };
 
 /// The C name ("EINVAL") of an error, for logs; "E?" for a value that is not in the table.

@@ -50,15 +50,30 @@ Result<Deadline> deadline_of(UserPtr<const Timespec> timeout, bool absolute, boo
     return absolute ? deadline_at(ns, wall_clock) : deadline_after(ns);
 }
 
+/// FUTEX_WAIT until a deadline: not begun anew after a handler has run, since time has passed [man 7 signal], and
+/// otherwise continued to the same one.
+Result<u64> wait_until(Caller& caller, const u64* arguments) {
+    const u64 address = arguments[0];
+    const u32 operation = static_cast<u32>(arguments[1]), value = static_cast<u32>(arguments[2]);
+    const futex::Word word = word_at(caller, address, operation);
+    const auto waited = futex::wait(word.key, address, value, kAllBits, arguments[3]);
+    if (waited || waited.error() != Errno::RestartSys)
+        return waited;
+    return restart_by(caller, {wait_until, {address, operation, value, arguments[3]}});
+}
+
 [[gnu::noinline]] Result<u64> wait(Caller& caller, u64 address, u32 operation, u32 value,
                                    UserPtr<const Timespec> timeout, u32 bits) {
     const bool absolute = (operation & ~(kPrivate | kRealtime)) == kWaitBits;
     if (bits == 0)
         return fail(Errno::Inval);
     const Deadline deadline = TRY(deadline_of(timeout, absolute, operation & kRealtime));
+    if (!absolute && !timeout.is_null()) {
+        const u64 arguments[] = {address, operation, value, deadline};
+        return wait_until(caller, arguments);
+    }
     const futex::Word word = word_at(caller, address, operation);
     const auto waited = futex::wait(word.key, address, value, bits, deadline);
-    // One with a timeout is not restarted after a handler, since time has passed [man 7 signal].
     if (!waited && waited.error() == Errno::RestartSys && !timeout.is_null())
         return fail(Errno::RestartNoHandler);
     return waited;

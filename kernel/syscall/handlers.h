@@ -296,6 +296,7 @@ Result<u64> sys_adjtimex(Caller&, u64 state);
 Result<u64> sys_clock_adjtime(Caller&, int clock, u64 state);
 Result<u64> sys_gettimeofday(Caller&, UserPtr<Timeval> time, UserPtr<Timezone> zone);
 Result<u64> sys_time(Caller&, UserPtr<i64> to);
+Result<u64> sys_restart_syscall(Caller& caller);
 Result<u64> sys_nanosleep(Caller&, UserPtr<const Timespec> duration, UserPtr<Timespec> remaining);
 Result<u64> sys_clock_nanosleep(Caller&, int clock, u32 flags, UserPtr<const Timespec> when,
                                 UserPtr<Timespec> remaining);

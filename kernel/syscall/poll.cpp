@@ -126,6 +126,14 @@ Result<u64> select_files(Caller& caller, i32 count, const UserPtr<u64> (&user_se
     return ready;
 }
 
+/// poll(2) until a deadline: interrupted, it goes on to the same one.
+Result<u64> poll_until(Caller& caller, const u64* arguments) {
+    const auto outcome = poll_files(caller, UserPtr<PollFile>{arguments[0]}, arguments[1], arguments[2]);
+    if (outcome || outcome.error() != Errno::RestartNoHandler)
+        return outcome;
+    return restart_by(caller, {poll_until, {arguments[0], arguments[1], arguments[2]}});
+}
+
 /// A deadline from a time that may be absent; 0 stands for "do not wait".
 Result<Deadline> deadline_of(UserPtr<const Timespec> timeout) {
     if (timeout.is_null())
@@ -155,7 +163,8 @@ Result<u64> sys_poll(Caller& caller, UserPtr<PollFile> files, u32 count, i32 mil
     const Deadline deadline = milliseconds < 0    ? kNoDeadline
                               : milliseconds == 0 ? 0
                                                   : deadline_after(static_cast<u64>(milliseconds) * 1'000'000);
-    return poll_files(caller, files, count, deadline);
+    const u64 arguments[] = {files.address(), count, deadline};
+    return poll_until(caller, arguments);
 }
 
 Result<u64> sys_ppoll(Caller& caller, UserPtr<PollFile> files, u32 count, UserPtr<Timespec> timeout,

@@ -67,6 +67,7 @@ TEST(SyscallTable, ThreadCallsAreForTrapsAlone) {
                                      __NR_getcpu,
                                      __NR_nanosleep,
                                      __NR_clock_nanosleep,
+                                     __NR_restart_syscall,
                                      __NR_futex,
                                      __NR_flexsc_register,
                                      __NR_flexsc_wait};

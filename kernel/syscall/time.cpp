@@ -5,6 +5,8 @@
 #include "cpu/user_copy.h"
 #include "syscall/handlers.h"
 
+#include <utility>
+
 namespace tollgate {
 namespace {
 
@@ -44,16 +46,31 @@ Result<u64> cpu_clock_ns(Caller& caller, int clock) {
     return (clock & kKindMask) == kUserOnly ? usage.user_ns : total(usage);
 }
 
-/// Sleeps; an interrupted relative sleep tells what is left. It is not begun anew after a handler has run.
-Result<u64> sleep(Deadline deadline, UserPtr<Timespec> remaining) {
+/// Sleeps. Interrupted, it is not begun anew after a handler has run.
+Result<u64> sleep(Deadline deadline) {
     const auto slept = sched::sleep_until(deadline);
     if (slept || slept.error() == Errno::TimedOut)
         return 0;
+    return fail(slept.error() == Errno::RestartSys ? Errno::RestartNoHandler : slept.error());
+}
+
+/// The same for a span: interrupted, it tells what is left of that, and goes on with it.
+Result<u64> sleep_on(Caller& caller, const u64* arguments) {
+    const Deadline deadline = arguments[0];
+    const UserPtr<Timespec> remaining{arguments[1]};
+    const auto slept = sleep(deadline);
+    if (slept || slept.error() != Errno::RestartNoHandler)
+        return slept;
     if (!remaining.is_null()) {
         const u64 now = clock_monotonic_ns();
         TRY(copy_to_user(remaining, to_timespec(deadline > now ? deadline - now : 0)));
     }
-    return fail(slept.error() == Errno::RestartSys ? Errno::RestartNoHandler : slept.error());
+    return restart_by(caller, {sleep_on, {deadline, remaining.address()}});
+}
+
+Result<u64> sleep_for(Caller& caller, u64 ns, UserPtr<Timespec> remaining) {
+    const u64 arguments[] = {deadline_after(ns), remaining.address()};
+    return sleep_on(caller, arguments);
 }
 
 Result<void> set_wall_clock(Caller& caller, i64 seconds, i64 nanoseconds) {
@@ -134,11 +151,18 @@ Result<u64> sys_time(Caller&, UserPtr<i64> to) {
     return static_cast<u64>(seconds);
 }
 
-Result<u64> sys_nanosleep(Caller&, UserPtr<const Timespec> duration, UserPtr<Timespec> remaining) {
-    return sleep(deadline_after(TRY(to_nanoseconds(TRY(copy_from_user(duration))))), remaining);
+/// Made by task/signal_delivery.cpp in the place of an interrupted call, once. There is nothing to restart for a
+/// program that makes it unasked.
+Result<u64> sys_restart_syscall(Caller& caller) {
+    const CallToRestart call = std::exchange(caller.owner->restart, {});
+    return call.again ? call.again(caller, call.arguments) : Result<u64>(fail(Errno::Intr));
 }
 
-Result<u64> sys_clock_nanosleep(Caller&, int clock, u32 flags, UserPtr<const Timespec> when,
+Result<u64> sys_nanosleep(Caller& caller, UserPtr<const Timespec> duration, UserPtr<Timespec> remaining) {
+    return sleep_for(caller, TRY(to_nanoseconds(TRY(copy_from_user(duration)))), remaining);
+}
+
+Result<u64> sys_clock_nanosleep(Caller& caller, int clock, u32 flags, UserPtr<const Timespec> when,
                                 UserPtr<Timespec> remaining) {
     constexpr u32 kAbsolute = 1; // TIMER_ABSTIME
     const bool wall = clock == kClockRealtime || clock == kClockTai;
@@ -146,8 +170,8 @@ Result<u64> sys_clock_nanosleep(Caller&, int clock, u32 flags, UserPtr<const Tim
         return fail(is_tsc_clock(clock) || clock == kClockProcess ? Errno::NotSup : Errno::Inval);
     const u64 ns = TRY(to_nanoseconds(TRY(copy_from_user(when))));
     if (flags & kAbsolute)
-        return sleep(deadline_at(ns, wall), {});
-    return sleep(deadline_after(ns), remaining);
+        return sleep(deadline_at(ns, wall));
+    return sleep_for(caller, ns, remaining);
 }
 
 namespace {

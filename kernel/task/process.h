@@ -44,6 +44,14 @@ struct Caller {
     FsContext* fs = nullptr;
 };
 
+/// A call with a span of time that was interrupted, and no handler has run: made again it would wait the whole span
+/// once more. So restart_syscall(2) is made in its place, and goes on with the deadline that is kept here.
+struct CallToRestart {
+    using Again = Result<u64> (*)(Caller&, const u64* arguments);
+    Again again = nullptr; ///< null: there is none
+    u64 arguments[4] = {};
+};
+
 /// A thread of a process: the scheduler's thread, its identity, and what Linux keeps per thread. Its first count
 /// belongs to the thread itself, which drops it when it ends.
 struct UserThread : RefCounted {
@@ -57,6 +65,7 @@ struct UserThread : RefCounted {
     Atomic<i32> priority{0}; ///< likewise
     FixedString<15> name;    ///< PR_SET_NAME; its own thread writes it
     ThreadSignals signals;
+    CallToRestart restart;           ///< its own thread's
     ListLink<UserThread> link;       ///< in its process
     UserThread* hash_next = nullptr; ///< in the process table
 };

@@ -158,25 +158,32 @@ void ProcessTable::end(Process& process, int status, const UserThread* except) {
     end_locked(process, status, except);
 }
 
-void ProcessTable::remove_thread_locked(UserThread& thread) {
+// True if the process has stopped by that.
+bool ProcessTable::remove_thread_locked(UserThread& thread) {
     TaskAccess::add_thread_usage(*thread.process, task::thread_usage(thread));
     Process& process = *thread.process;
-    task::detach_signals(thread);
+    const bool stopped = task::detach_signals(thread);
     threads_.remove(thread);
     process.threads_.remove(thread);
     process.thread_count_.store(static_cast<unsigned>(process.threads_.size()), kRelease);
+    return stopped;
 }
 
 bool ProcessTable::leave(UserThread& thread, int status) {
     Process& process = *thread.process;
-    Guard guard{lock_};
-    if (process.threads_.size() == 1) {
-        end_locked(process, status, &thread);
-        return true;
+    bool stopped;
+    {
+        Guard guard{lock_};
+        if (process.threads_.size() == 1) {
+            end_locked(process, status, &thread);
+            return true;
+        }
+        stopped = remove_thread_locked(thread);
+        count_.fetch_sub(1, kRelaxed);
+        process.threads_gone_.wake_all();
     }
-    remove_thread_locked(thread);
-    count_.fetch_sub(1, kRelaxed);
-    process.threads_gone_.wake_all();
+    if (stopped)
+        task::report_stopped(process);
     return false;
 }
 

@@ -73,7 +73,7 @@ private:
 
     bool is_used_locked(i32 id) REQUIRES(lock_);
     void end_locked(Process& process, int status, const UserThread* except) REQUIRES(lock_);
-    void remove_thread_locked(UserThread& thread) REQUIRES(lock_);
+    bool remove_thread_locked(UserThread& thread) REQUIRES(lock_);
     void take_out_locked(Process& process) REQUIRES(lock_);
     void wake_parent_locked(Process& process) REQUIRES(lock_);
 

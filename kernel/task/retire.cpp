@@ -112,7 +112,7 @@ void ProcessTable::retire(UserThread& last) {
     List<Process, &Process::link_> gone; // zombies that nobody will wait for
     {
         Guard guard{lock_};
-        remove_thread_locked(last);
+        static_cast<void>(remove_thread_locked(last)); // a zombie has other news
         release_orphaned_group_locked(process.group_id(), process);
         hand_over_children_locked(process, gone);
         process.zombie_.store(true, kRelease);

@@ -145,22 +145,23 @@ void attach_signals(UserThread& thread) {
         sched::interrupt(*thread.thread);
 }
 
-void detach_signals(UserThread& thread) {
+bool detach_signals(UserThread& thread) {
     ProcessSignals& signals = thread.process->signals;
     Guard guard{signals.lock};
-    leave_stop_locked(signals, thread.signals);
+    const bool stopped = leave_stop_locked(signals, thread.signals);
     drop_locked(signals, thread.signals.pending, ~SignalSet{0});
     signals.threads.remove(thread.signals);
     if (signals.threads.empty()) {
         drop_locked(signals, signals.pending, ~SignalSet{0});
         delete signals.spare;
         signals.spare = nullptr;
-        return;
+        return false; // nobody is left to be stopped
     }
     // It may have been the one that was to take a signal of the process.
     for (ThreadSignals& other : signals.threads)
         if (signals.pending.set & ~other.mask.load(kRelaxed))
             sched::interrupt(*other.owner->thread);
+    return stopped;
 }
 
 void inherit_signals(UserThread& child, const UserThread& parent, Inherit what) {

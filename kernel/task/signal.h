@@ -1,5 +1,6 @@
 // Signals: what a process and a thread keep of them, and how the rest of the kernel sends them. Delivery, which makes a
-// frame on the user's stack or acts by default, is task/signal_delivery.h. docs/signals.md tells the whole life of one.
+// frame on the user's stack or acts by default, is task/signal_delivery.cpp. docs/signals.md tells the whole life of
+// one.
 #pragma once
 
 #include "lib/atomic.h"
@@ -97,7 +98,7 @@ struct ThreadSignals {
     SignalSet saved_mask = 0;     ///< what a temporary mask (sigsuspend, ppoll) hides, while has_saved_mask
     bool has_saved_mask = false;
     SignalStack alternate_stack{0, kStackDisabled, 0, 0};
-    bool stop_due = false; ///< it is counted in ProcessSignals::stop_waits; under the lock
+    Atomic<bool> stop_due{false}; ///< it is counted in ProcessSignals::stop_waits; changes under the lock
     u64 fault_vector = 0, fault_error = 0, fault_address = 0; ///< of its last exception, for signal frames
     UserThread* owner = nullptr;                              ///< what this lies in, while it is listed
     ListLink<ThreadSignals> link{};                           ///< in ProcessSignals::threads
@@ -155,9 +156,12 @@ void begin_temporary_mask(UserThread& self, SignalSet mask);
 void end_temporary_mask(UserThread& self, bool interrupted);
 
 /// Life cycle, called by clone, exec and the process table.
-/// A thread becomes one that signals can be sent to, or is none any more. Under the table's lock.
+/// A thread becomes one that signals can be sent to, or is none any more. Under the table's lock. Detaching tells
+/// whether the process has stopped by it, since this was the last thread that ran: then report_stopped() follows.
 void attach_signals(UserThread& thread);
-void detach_signals(UserThread& thread);
+[[nodiscard]] bool detach_signals(UserThread& thread);
+/// Tells the parent that the process has stopped. Takes the process table's lock.
+void report_stopped(Process& process);
 /// A new thread's mask, and, for a forked process, its alternate stack.
 enum class Inherit : u8 { Thread, Process };
 void inherit_signals(UserThread& child, const UserThread& parent, Inherit what);

@@ -14,13 +14,16 @@ void forget_call(TrapFrame& frame) { frame.vector = kVectorNone; }
 
 bool is_restart(u64 result) {
     const i64 error = -static_cast<i64>(result);
-    return error == static_cast<i64>(Errno::RestartSys) || error == static_cast<i64>(Errno::RestartNoHandler);
+    return error == static_cast<i64>(Errno::RestartSys) || error == static_cast<i64>(Errno::RestartNoHandler) ||
+           error == static_cast<i64>(Errno::RestartBlock);
 }
 
-/// Back to the call instruction, SYSCALL or int 0x80, both two bytes long, with the number in rax again.
+/// Back to the call instruction, SYSCALL or int 0x80, both two bytes long, with the number in rax again, or with that
+/// of the call that goes on with this one.
 void call_again(TrapFrame& frame) {
+    constexpr u64 kRestartSyscall = 219;
     frame.rip -= 2;
-    frame.rax = frame.error;
+    frame.rax = static_cast<i64>(frame.rax) == -static_cast<i64>(Errno::RestartBlock) ? kRestartSyscall : frame.error;
     forget_call(frame);
 }
 

@@ -269,6 +269,8 @@ Result<void> push_signal_frame(UserThread& self, TrapFrame& frame, const SignalI
 
 void return_from_signal(UserThread& self) {
     TrapFrame& frame = self.thread->user_frame();
+    // The handler may have come just before a restart_syscall, and have had calls interrupted itself.
+    self.restart = {};
     if (!take_frame(self, frame).has_value()) {
         ++this_cpu().counters.sigreturn_refused;
         frame.vector = kVectorNone;

@@ -69,8 +69,8 @@ void begin_stop_locked(ProcessSignals& signals, int signal);
 void stop_here(UserThread& self);
 /// Tells the parent that the process runs again, if that is due.
 void report_continued(Process& process);
-/// A thread that will not stop any more.
-void leave_stop_locked(ProcessSignals& signals, ThreadSignals& thread);
+/// A thread that will not stop any more. True if it was the last that had to.
+bool leave_stop_locked(ProcessSignals& signals, ThreadSignals& thread);
 
 /// What waits for any signal of any process: the readers of signalfds.
 extern constinit WaitQueue signal_arrivals;

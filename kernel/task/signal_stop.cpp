@@ -24,19 +24,18 @@ void tell_parent(Process& process, i32 code, i32 signal) {
     child_changed(process, wanted ? &info : nullptr);
 }
 
-/// True if this was the last thread that had to stop.
-bool stopped_locked(ProcessSignals& signals, ThreadSignals& thread) {
-    if (!thread.stop_due)
+} // namespace
+
+bool leave_stop_locked(ProcessSignals& signals, ThreadSignals& thread) {
+    if (!thread.stop_due.load(kRelaxed))
         return false;
-    thread.stop_due = false;
+    thread.stop_due.store(false, kRelaxed);
     if (--signals.stop_waits != 0 || signals.job.load(kRelaxed) != Job::Stopping)
         return false;
     signals.job.store(Job::Stopped, kRelease);
     signals.job_report.store(stopped_by(signals.stop_signal), kRelease);
     return true;
 }
-
-} // namespace
 
 void begin_stop_locked(ProcessSignals& signals, int signal) {
     signals.stop_signal = signal;
@@ -45,7 +44,7 @@ void begin_stop_locked(ProcessSignals& signals, int signal) {
     signals.continued = false;
     signals.stop_waits = 0;
     for (ThreadSignals& thread : signals.threads) {
-        __atomic_store_n(&thread.stop_due, true, __ATOMIC_RELAXED);
+        thread.stop_due.store(true, kRelaxed);
         ++signals.stop_waits;
     }
     signals.job.store(Job::Stopping, kRelease); // after stop_due: see stop_here()
@@ -57,21 +56,16 @@ void stop_here(UserThread& self) {
     Process& process = *self.process;
     ProcessSignals& signals = process.signals;
     bool last;
-    int signal;
     {
         Guard guard{signals.lock};
-        last = stopped_locked(signals, self.signals);
-        signal = signals.stop_signal;
+        last = leave_stop_locked(signals, self.signals);
     }
     if (last)
-        tell_parent(process, kChildStopped, signal);
+        report_stopped(process);
     // A thread that SIGCONT has woken may find the next stop begun before it runs. It has to count for that one, too,
     // so it does not go on waiting: who sees that stop's Stopping sees stop_due.
     const auto woken = signals.resumed.wait_while(
-        [&] {
-            return signals.job.load(kAcquire) != Job::Running &&
-                   !__atomic_load_n(&self.signals.stop_due, __ATOMIC_RELAXED);
-        },
+        [&] { return signals.job.load(kAcquire) != Job::Running && !self.signals.stop_due.load(kRelaxed); },
         kNoDeadline, 0, WaitMode::Killable);
     static_cast<void>(woken.has_value()); // killed: the caller looks
 }
@@ -81,7 +75,7 @@ void resume_locked(ProcessSignals& signals) {
     if (signals.job.load(kRelaxed) == Job::Running)
         return;
     for (ThreadSignals& thread : signals.threads)
-        thread.stop_due = false;
+        thread.stop_due.store(false, kRelaxed);
     signals.stop_waits = 0;
     signals.continued = true;
     signals.job_report.store(kContinuedStatus, kRelease);
@@ -99,10 +93,13 @@ void report_continued(Process& process) {
     tell_parent(process, kChildContinued, kSigContinue);
 }
 
-void leave_stop_locked(ProcessSignals& signals, ThreadSignals& thread) {
-    // Whoever waits for the stop is told by the parent's next look; a process that loses its last running thread while
-    // it stops is rare enough not to be announced.
-    static_cast<void>(stopped_locked(signals, thread));
+void report_stopped(Process& process) {
+    int signal;
+    {
+        Guard guard{process.signals.lock};
+        signal = process.signals.stop_signal;
+    }
+    tell_parent(process, kChildStopped, signal);
 }
 
 int job_status(Process& child, bool stopped, bool continued, Report report) {

@@ -8,6 +8,8 @@
 #include <ctime>
 #include <fcntl.h>
 #include <initializer_list>
+#include <linux/futex.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -538,6 +540,50 @@ void test_restart(Ktap& ktap) {
     close(pipe_ends[0]), close(pipe_ends[1]);
 }
 
+long milliseconds_now() {
+    timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/// A wait of 600 ms is stopped after 100 ms and continued after 400 ms: it ends when it would have ended anyway.
+template <class Wait>
+void check_span(Ktap& ktap, const char* call, Wait wait) {
+    const long begin = milliseconds_now();
+    const pid_t child = start_child([&] { return wait() ? 0 : 1; });
+    pause_ms(100);
+    int status = 0;
+    kill(child, SIGSTOP);
+    ktap.check(waitpid(child, &status, WUNTRACED) == child && WIFSTOPPED(status), "%s: status %#x", call, status);
+    pause_ms(300);
+    kill(child, SIGCONT);
+    ktap.check(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0, "%s: status %#x",
+               call, status);
+    const long took = milliseconds_now() - begin;
+    ktap.check(took >= 600 && took < 900, "%s: %ld ms", call, took); // the whole span again would make 1000
+}
+
+void test_rest_of_span(Ktap& ktap) {
+    constexpr long kSpan = 600'000'000;
+    check_span(ktap, "nanosleep", [] {
+        const timespec span{0, kSpan};
+        return nanosleep(&span, nullptr) == 0;
+    });
+    check_span(ktap, "clock_nanosleep", [] {
+        const timespec span{0, kSpan};
+        return clock_nanosleep(CLOCK_MONOTONIC, 0, &span, nullptr) == 0;
+    });
+    check_span(ktap, "poll", [] { return poll(nullptr, 0, kSpan / 1'000'000) == 0; });
+    check_span(ktap, "futex", [] {
+        const timespec span{0, kSpan};
+        static int word = 0;
+        return syscall(SYS_futex, &word, FUTEX_WAIT, 0, &span, nullptr, 0) == -1 && errno == ETIMEDOUT;
+    });
+    ktap.test("a call with a span goes on with what is left of it after a stop");
+    FAILS(ktap, syscall(SYS_restart_syscall), EINTR);
+    ktap.test("restart_syscall: EINTR when there is nothing to restart");
+}
+
 void test_never_restarted(Ktap& ktap) {
     handle(SIGUSR1, remember, SA_RESTART);
     const pid_t child = start_child([] { return pause_ms(20), kill(getppid(), SIGUSR1), 0; });
@@ -843,6 +889,42 @@ void in_thread(F body) {
     pthread_join(thread, nullptr);
 }
 
+/// A stop that is complete because the last thread that had to stop ends instead: the parent hears of that, too. With
+/// two CPUs most of these stops meet a thread at its end, which a long list of robust futexes draws out.
+void test_stop_among_ends(Ktap& ktap) {
+    const pid_t child = start_child([] {
+        static struct {
+            robust_list link;
+            long futex;
+        } nodes[2000]; // no futex is anybody's
+        static robust_list_head head{{&nodes[0].link}, sizeof(robust_list), nullptr};
+        for (int i = 0; i < 2000; ++i)
+            nodes[i].link.next = i == 1999 ? &head.list : &nodes[i + 1].link;
+        for (;;)
+            in_thread([] { syscall(SYS_set_robust_list, &head, sizeof head); });
+        return 0;
+    });
+    pause_ms(10);
+    handle(SIGALRM);
+    for (int i = 0; i < 60 && caught == 0; ++i) {
+        int status = 0;
+        alarm(3); // what nobody tells of is found when this interrupts the wait
+        kill(child, SIGSTOP);
+        ktap.check(waitpid(child, &status, WUNTRACED) == child && WIFSTOPPED(status), "stop %d: status %#x", i, status);
+        ktap.check(caught == 0, "stop %d: not told", i);
+        kill(child, SIGCONT);
+        ktap.check(waitpid(child, &status, WCONTINUED) == child && WIFCONTINUED(status), "stop %d: status %#x", i,
+                   status);
+        if (i % 4 == 0)
+            pause_ms(1);
+    }
+    alarm(0);
+    signal(SIGALRM, SIG_DFL);
+    kill(child, SIGKILL);
+    waitpid(child, nullptr, 0);
+    ktap.test("a stop whose last thread ends is told");
+}
+
 void test_threads(Ktap& ktap) {
     main_thread = pthread_self();
     handle(SIGUSR1, note_thread);
@@ -991,7 +1073,7 @@ void test_frame(Ktap& ktap) {
 }
 
 int run() {
-    Ktap ktap(75);
+    Ktap ktap(78);
     test_actions(ktap);
     test_defaults(ktap);
     test_masks(ktap);
@@ -999,10 +1081,12 @@ int run() {
     test_permissions(ktap);
     test_waiting(ktap);
     test_restart(ktap);
+    test_rest_of_span(ktap);
     test_never_restarted(ktap);
     test_faults(ktap);
     test_alternate_stack(ktap);
     test_children(ktap);
+    test_stop_among_ends(ktap);
     test_threads(ktap);
     test_frame(ktap);
     return ktap.finish();
