@@ -181,12 +181,12 @@ Result<u64> RegularNode::write(IoBuffer& from, u64& offset, bool append) {
     if (from.size() == 0)
         return 0;
     FilePages* const content = TRY(this->content());
-    LongGuard guard{write_lock_};
+    MutexGuard guard{write_lock_};
     if (append)
         offset = content->size();
     if (offset >= kMaxSize)
         return fail(Errno::FBig);
-    const u32 seals = this->seals();
+    const u32 seals = seals_in_force();
     if (seals & (kSealWrite | kSealFutureWrite))
         return fail(Errno::Perm);
     if ((seals & kSealGrow) && offset + from.size() > content->size())
@@ -213,9 +213,10 @@ Result<void> RegularNode::truncate(u64 size) {
 
 Result<void> RegularNode::resize(u64 size) {
     FilePages* const content = TRY(this->content());
-    LongGuard guard{write_lock_};
+    MutexGuard guard{write_lock_};
     const u64 before = content->size();
-    if ((size < before && (seals() & kSealShrink)) || (size > before && (seals() & kSealGrow)))
+    const u32 seals = seals_in_force();
+    if ((size < before && (seals & kSealShrink)) || (size > before && (seals & kSealGrow)))
         return fail(Errno::Perm);
     content->resize(size);
     stamp(Stamp::Contents);
@@ -229,9 +230,10 @@ Result<void> RegularNode::allocate(u32 mode, u64 offset, u64 length) {
     if (offset > kMaxSize || length > kMaxSize - offset)
         return fail(Errno::FBig);
     FilePages* const content = TRY(this->content());
-    LongGuard guard{write_lock_};
+    MutexGuard guard{write_lock_};
     const bool grows = !(mode & kKeepSize) && offset + length > content->size();
-    if ((seals() & (kSealWrite | kSealFutureWrite)) || (grows && (seals() & kSealGrow)))
+    const u32 seals = seals_in_force();
+    if ((seals & (kSealWrite | kSealFutureWrite)) || (grows && (seals & kSealGrow)))
         return fail(Errno::Perm);
     if (mode & (kPunchHole | kZeroRange))
         TRY(content->punch(offset, length));

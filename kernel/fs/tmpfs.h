@@ -4,7 +4,8 @@
 #include "fs/directory.h"
 #include "fs/file_locks.h"
 #include "fs/file_pages.h"
-#include "sched/long_lock.h"
+#include "lib/mutants.h"
+#include "sched/mutex.h"
 
 namespace tollgate::fs {
 
@@ -41,6 +42,8 @@ public:
     FilePages* content_now() const { return content_.load(kAcquire); }
 
     u32 seals() const { return seals_.load(kRelaxed); }
+    /// What every change of the file asks.
+    u32 seals_in_force() const { return mutant(Mutant::Seals) ? 0 : seals(); }
     /// Errors: Perm (sealed against more seals).
     Result<void> add_seals(u32 seals);
     /// Writers and programs keep each other out: Errno::TxtBsy. Each pairs with its end.
@@ -55,7 +58,7 @@ private:
     Result<void> resize(u64 size);
 
     Atomic<FilePages*> content_{nullptr}; // set once; one reference is the node's
-    LongLock write_lock_;                 // writers and truncation, one at a time
+    Mutex write_lock_;                    // writers and truncation, one at a time
     Atomic<u32> seals_{kSealSeal};
     Atomic<i32> writers_{0}; // open files that may write; or less than 0: that many programs
     FileLocks locks_;

@@ -40,7 +40,10 @@ Mutant mutant_by_name(StringView name) {
                   {"cow_copy", Mutant::CowCopy},
                   {"shootdown", Mutant::Shootdown},
                   {"text_busy", Mutant::TextBusy},
-                  {"timer_turn", Mutant::TimerTurn}};
+                  {"timer_turn", Mutant::TimerTurn},
+                  {"permission", Mutant::Permission},
+                  {"close_on_exec", Mutant::CloseOnExec},
+                  {"seals", Mutant::Seals}};
     for (const auto& entry : kNames)
         if (name == entry.name)
             return entry.mutant;

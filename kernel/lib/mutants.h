@@ -39,6 +39,9 @@ enum class Mutant : u8 {
     Shootdown,        ///< other CPUs keep what they remember of pages that are taken away
     TextBusy,         ///< a file that is executed may be written to
     TimerTurn,        ///< a timer that is armed again while timers are fired is fired in the same round
+    Permission,       ///< permission bits of files hold nobody back
+    CloseOnExec,      ///< execve leaves all descriptors open
+    Seals,            ///< sealed files can be changed
 };
 
 #ifdef TOLLGATE_TESTS

@@ -1,6 +1,8 @@
 // A lock that may be held across user copies and page faults, which a Spinlock may not: for objects that move user data
-// (pipes, sockets, epoll instances). Whoever finds it taken lets others run until it is free, so that locking cannot
-// fail and is allowed in destructors; holders keep it for the length of one copy.
+// (writers of a file, the position of an open one, pipes, sockets, epoll instances). The kernel is not preempted and no
+// holder sleeps on purpose: it runs on another CPU, or was switched away from in a page fault. Whoever finds it taken
+// lets others run until it is free, so that locking cannot fail and is allowed in destructors; holders keep it for the
+// length of one copy.
 #pragma once
 
 #include "lib/atomic.h"

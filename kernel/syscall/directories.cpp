@@ -61,7 +61,7 @@ Result<u64> sys_getdents64(Caller& caller, int descriptor, u64 buffer, u32 size)
     const BorrowedFile open = TRY(caller.files->borrow(descriptor));
     TRY(check_user_range(buffer, size));
     IoBuffer to(buffer, size);
-    LongGuard guard{open->position_lock};
+    MutexGuard guard{open->position_lock};
     u64 position = open->position.load(kRelaxed);
     const u64 done = TRY(open->file->read_directory(&caller, to, position));
     open->position.store(position, kRelaxed);

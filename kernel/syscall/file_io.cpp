@@ -39,7 +39,7 @@ Result<IoBuffer> user_buffer(u64 address, u64 size) {
 Result<u64> read_at_position(OpenFile& open, IoBuffer& buffer) {
     if (!open.seekable)
         return open.file->read(buffer, 0, open.flags());
-    LongGuard guard{open.position_lock};
+    MutexGuard guard{open.position_lock};
     const u64 position = open.position.load(kRelaxed);
     const u64 done = TRY(open.file->read(buffer, position, open.flags()));
     open.position.store(position + done, kRelaxed);
@@ -55,7 +55,7 @@ Result<u64> write_at_position(Caller& caller, OpenFile& open, IoBuffer& buffer) 
     const u32 flags = open.flags();
     if (!open.seekable)
         return open.file->write(buffer, 0, flags);
-    LongGuard guard{open.position_lock};
+    MutexGuard guard{open.position_lock};
     const bool append = flags & kOpenAppend;
     const u64 position = append ? size_of(open) : open.position.load(kRelaxed);
     TRY(limit_size(caller, position, buffer));

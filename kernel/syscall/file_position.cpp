@@ -73,7 +73,7 @@ Result<u64> sys_lseek(Caller& caller, int descriptor, i64 offset, u32 origin) {
             return 0;
         return fail(Errno::SPipe);
     }
-    LongGuard guard{open->position_lock};
+    MutexGuard guard{open->position_lock};
     i64 base = 0;
     if (origin == kFromPosition)
         base = static_cast<i64>(open->position.load(kRelaxed));

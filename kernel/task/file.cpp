@@ -2,6 +2,7 @@
 #include "task/file.h"
 
 #include "lib/memory.h"
+#include "lib/mutants.h"
 #include "sched/scheduler.h"
 
 #include <bit>
@@ -216,6 +217,8 @@ Result<void> FileTable::set_close_on_exec(int descriptor, bool close_on_exec) {
 }
 
 void FileTable::close_on_exec() {
+    if (mutant(Mutant::CloseOnExec))
+        return;
     for (u32 at = 0;;) {
         OpenFile* old = nullptr;
         {

@@ -4,7 +4,7 @@
 #include "lib/ref.h"
 #include "mem/memory_object.h"
 #include "mem/user_copy.h"
-#include "sched/long_lock.h"
+#include "sched/mutex.h"
 #include "sched/wait_queue.h"
 #include "sync/spinlock.h"
 
@@ -103,7 +103,7 @@ public:
     const Ref<File> file;
     const bool seekable; ///< of the file
     Atomic<u64> position{0};
-    LongLock position_lock; ///< held while a read or write uses and moves the position of a seekable file
+    Mutex position_lock; ///< held while a read or write uses and moves the position of a seekable file
     u32 flags() const { return flags_.load(kRelaxed); } ///< kOpen*
     /// For F_SETFL; the access mode must stay.
     void set_flags(u32 flags) { flags_.store(flags, kRelaxed); }
