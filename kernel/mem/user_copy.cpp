@@ -1,7 +1,6 @@
 // The range check comes first.
 #include "mem/user_copy.h"
 
-#include "cpu/user_copy.h"
 #include "lib/bits.h"
 #include "lib/memory.h"
 
@@ -74,21 +73,10 @@ Result<void> IoBuffer::clear(u64 size) {
     return {};
 }
 
-/// The long way, apart: it needs registers that the short one does not.
-[[gnu::noinline]] static Result<u64> clear_all_of(IoBuffer& buffer) {
-    const u64 size = buffer.size();
-    TRY(buffer.clear(size));
+Result<u64> IoBuffer::clear_all() {
+    const u64 size = size_;
+    TRY(clear(size));
     return size;
-}
-
-Result<u64> IoBuffer::clear_rest() {
-    if (memory_ != Memory::User || !is_user_range(address_, size_)) [[unlikely]]
-        return clear_all_of(*this);
-    if (user_clear(reinterpret_cast<void*>(address_), size_) != 0) [[unlikely]]
-        return fail(Errno::Fault);
-    const u64 done = size_;
-    skip(done);
-    return done;
 }
 
 } // namespace tollgate

@@ -4,6 +4,7 @@
 // sleep.
 #pragma once
 
+#include "cpu/user_copy.h"
 #include "cpu/user_words.h"
 #include "lib/address.h"
 #include "lib/mutants.h"
@@ -122,7 +123,15 @@ public:
     /// Puts zeros. Errno::Fault.
     Result<void> clear(u64 size);
     /// The same for all the rest of it; how many bytes that were.
-    Result<u64> clear_rest();
+    Result<u64> clear_rest() {
+        if (memory_ != Memory::User || !is_user_range(address_, size_)) [[unlikely]]
+            return clear_all();
+        if (user_clear(reinterpret_cast<void*>(address_), size_) != 0) [[unlikely]]
+            return fail(Errno::Fault);
+        const u64 done = size_;
+        skip(done);
+        return done;
+    }
     /// One small object. Errno::Fault, also if there is no room for all of it.
     template <class T>
     Result<void> put_object(const T& object) {
@@ -149,6 +158,7 @@ public:
 
 private:
     enum class Memory : u8 { User, Kernel };
+    Result<u64> clear_all(); // the long way, apart: it needs registers that the short one does not
     IoBuffer(u64 address, u64 size, Memory memory) : address_(address), size_(size), memory_(memory) {}
 
     u64 address_ = 0, size_ = 0;
