@@ -189,7 +189,7 @@ void sending(Ktap& ktap) {
 
 int main() {
     alarm(60);
-    Ktap ktap(56);
+    Ktap ktap(57);
     events(ktap);
     memory_files(ktap);
     sending(ktap);
