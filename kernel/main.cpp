@@ -119,7 +119,7 @@ void connect_layers() {
                      .random = fs::fill_random,
                      .space_created = fastcall::prepare_space,
                      .map_vdso = vdso::map_into,
-                     .process_exiting = flexsc::process_exiting,
+                     .withdraw_pages = flexsc::withdraw_pages,
                      .wake_futex = futex_wake_one,
                      .release_robust_list = futex_release_robust_list});
     syscall_set_hooks({.flexsc_register = flexsc::register_pages,
@@ -242,7 +242,7 @@ extern "C" [[noreturn]] void kernel_main(BootProtocol protocol, u64 information)
     machine_file_use(*options);
     build_file_tree();
     start_console_input();
-    require(flexsc::start_workers(options->flexsc_spin_us), "FlexSC workers");
+    require(flexsc::start({.policy = options->flexsc_policy, .spin_us = options->flexsc_spin_us}), "FlexSC workers");
     log("{} CPUs ({} workers), {} MiB free, pti={}, TSC {} MHz", cpu_count(), sched::worker_count(),
         frames::free_count() >> 8, options->pti ? "on" : "off", clock_tsc_hz() / 1'000'000);
     const Result<Ref<Thread>> main = Thread::create("main", main_thread, nullptr);

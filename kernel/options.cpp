@@ -11,9 +11,9 @@ namespace {
 constinit Options options;
 constinit Cmdline command_line;
 
-constexpr const char* kKnown[] = {"init",       "accel",           "mitigations",    "pti",  "mds",    "spectre",
-                                  "clear_regs", "flexsc.workers",  "flexsc.spin_us", "test", "mutant", "quiet",
-                                  "aslr",       "fail_alloc_every"};
+constexpr const char* kKnown[] = {
+    "init",           "accel", "mitigations", "pti",   "mds",  "spectre",          "clear_regs",   "flexsc.workers",
+    "flexsc.spin_us", "test",  "mutant",      "quiet", "aslr", "fail_alloc_every", "flexsc.policy"};
 
 bool on_off(StringView key, bool otherwise) {
     const auto value = command_line.get(key);
@@ -33,6 +33,19 @@ u64 number(StringView key, u64 otherwise) {
     if (value.error() == Errno::NoEnt)
         return otherwise;
     panic("option {}={}: not a number", key, *command_line.get(key));
+}
+
+api::FlexscPolicy flexsc_policy() {
+    const StringView name = command_line.get("flexsc.policy").value_or("own");
+    if (name == "own")
+        return api::FlexscPolicy::Own;
+    if (name == "ipi")
+        return api::FlexscPolicy::WorkerIpi;
+    if (name == "poll")
+        return api::FlexscPolicy::WorkerPoll;
+    if (name == "adaptive")
+        return api::FlexscPolicy::Adaptive;
+    panic("option flexsc.policy={}: say own, ipi, poll or adaptive", name);
 }
 
 void choose_mitigations() {
@@ -107,6 +120,9 @@ const Options& read_options(StringView text) {
     options.aslr = on_off("aslr", true);
     options.flexsc_workers = number("flexsc.workers", 0);
     options.flexsc_spin_us = number("flexsc.spin_us", options.flexsc_spin_us);
+    if (options.flexsc_spin_us > api::kFlexscMaxSpinUs)
+        panic("option flexsc.spin_us={}: at most {}", options.flexsc_spin_us, api::kFlexscMaxSpinUs);
+    options.flexsc_policy = flexsc_policy();
     options.run_kernel_tests = command_line.get("test").value_or("") == "kernel";
 #ifndef TOLLGATE_TESTS
     if (options.run_kernel_tests)

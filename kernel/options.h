@@ -1,6 +1,7 @@
 // The kernel's options, read from the command line once. docs/options.md lists them for users.
 #pragma once
 
+#include "api/flexsc.h"
 #include "cpu/patch.h"
 #include "lib/cmdline.h"
 
@@ -14,6 +15,7 @@ struct Options {
     bool aslr = true;
     u64 flexsc_workers = 0;
     u64 flexsc_spin_us = 50;
+    api::FlexscPolicy flexsc_policy = api::FlexscPolicy::Own;
     bool run_kernel_tests = false;
     PatchSet patches = 0; ///< what the mitigations and the CPU's features amount to
     StringView mutant = "none";

@@ -38,10 +38,6 @@ Result<u64> read_counter(u64 which) {
         return sum(&CpuCounters::calls_int80);
     case ProbeCounter::CallsFlexsc:
         return sum(&CpuCounters::calls_flexsc);
-    case ProbeCounter::WorkerSleeps:
-        return sum(&CpuCounters::worker_sleeps);
-    case ProbeCounter::WorkerWakes:
-        return sum(&CpuCounters::worker_wakes);
     case ProbeCounter::Nmis:
         return sum(&CpuCounters::nmis);
     case ProbeCounter::FastcallFaults:

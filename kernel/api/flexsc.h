@@ -32,25 +32,47 @@ inline constexpr unsigned kFlexscEntriesPerPage = 64;
 
 /// Who executes submitted entries.
 enum class FlexscPolicy : std::uint32_t {
-    OwnCore = 0, ///< the caller's own core, inside flexsc_wait()
-    Worker = 1,  ///< a worker core, which polls a bounded time, then sleeps; flexsc_wait() wakes it by an IPI
+    Own = 0,        ///< the owner's core, inside flexsc_wait()
+    WorkerIpi = 1,  ///< a worker core, which sleeps until flexsc_wait() wakes it by an IPI
+    WorkerPoll = 2, ///< a worker core, which polls a bounded time before it sleeps; flexsc_wait() wakes it too
+    Adaptive = 3,   ///< the kernel moves work between the two by what it measures; Own without a worker core
+    Default = 4,    ///< what the kernel option flexsc.policy says; Own without a worker core
 };
+
+inline constexpr std::uint32_t kFlexscVersion = 1;
+inline constexpr unsigned kFlexscMaxPages = 8, kFlexscDefaultPages = 8; ///< of one thread
+inline constexpr unsigned kFlexscMaxRegistrations = 64;                 ///< of one process: threads that have pages
+inline constexpr std::uint32_t kFlexscMaxSpinUs = 1'000'000;
 
 /// The argument of flexsc_register(). The kernel fills the fields marked out.
 struct FlexscParams {
-    std::uint32_t size;     ///< in: sizeof(FlexscParams), else -EINVAL
-    FlexscPolicy policy;    ///< in: else -EINVAL; Worker without a worker core is -ENODEV
-    std::uint32_t pages;    ///< in: 1 to kFlexscMaxPages, else -EINVAL
-    std::uint32_t reserved; ///< in: 0, else -EINVAL
-    std::uint64_t address;  ///< out: where the pages are mapped, FlexscEntry[pages * 64]
+    std::uint32_t size;    ///< in: sizeof(FlexscParams)
+    std::uint32_t version; ///< in: kFlexscVersion
+    FlexscPolicy policy;   ///< in; out: the one in force
+    std::uint32_t pages;   ///< in: at most kFlexscMaxPages, 0 for kFlexscDefaultPages; out: how many there are
+    std::uint32_t flags;   ///< in: 0, there are none yet
+    std::uint32_t spin_us; ///< in: how long a worker polls for these pages, 0 for flexsc.spin_us; out: the one in force
+    std::uint64_t address; ///< in: 0; out: where the pages are mapped, FlexscEntry[pages * 64]
 };
-static_assert(sizeof(FlexscParams) == 24);
+static_assert(sizeof(FlexscParams) == 32 && offsetof(FlexscParams, address) == 24);
 
-inline constexpr unsigned kFlexscMaxPages = 8;
-
-// Errors of flexsc_register: -EINVAL, -ENODEV, -EFAULT (params not writable), -EBUSY (registered already), -ENOMEM.
-// flexsc_wait() returns a number above 0 if some entry is Done: with OwnCore the entries that it executed, or else, and
-// with Worker, those that are Done. OwnCore executes everything that is Submitted before it returns; Worker waits until
-// something is Done. 0 if nothing was Submitted, executing or Done. -EINVAL without flexsc_register().
+// flexsc_register(FlexscParams*) gives the calling thread its pages. They go when the thread ends or executes another
+// program, and fork(2) does not hand them on.
+//   -EINVAL  size, version, policy, pages, flags, spin_us or address is none of the above
+//   -ENODEV  WorkerIpi or WorkerPoll, and there is no worker core
+//   -EFAULT  the params cannot be read and written
+//   -EBUSY   the thread has its pages already
+//   -ENOSPC  kFlexscMaxRegistrations threads of the process have theirs
+//   -ENOMEM
+//
+// flexsc_wait(pages, flags) executes what the calling thread has submitted, or has it executed, and waits until an
+// entry is Done. `pages`: bit n stands for page n, and only these are searched for Submitted entries, so that a thread
+// that uses one of its pages pays for one; 0 stands for all.
+//   > 0      so many entries have become Done since it last returned. The thread may have taken them already: it looks,
+//            and waits again if it must.
+//   0        nothing is submitted, executing or blocked; with kFlexscKick also if nothing is Done yet
+//   -EINVAL  the thread has no pages, or a bit is set that means nothing
+//   -EINTR   a signal; the entries go on
+inline constexpr std::uint64_t kFlexscKick = 1; ///< flags: begin what is submitted, but do not wait
 
 } // namespace tollgate::api

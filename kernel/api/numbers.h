@@ -9,7 +9,7 @@ inline constexpr unsigned kSysFastcall = 442;
 
 /// flexsc_register(FlexscParams*): 0, or -errno. See api/flexsc.h.
 inline constexpr unsigned kSysFlexscRegister = 4096;
-/// flexsc_wait(): executes or waits for submitted entries; the number of entries now done, or -errno.
+/// flexsc_wait(u64 pages, u64 flags): executes or waits for what is submitted; how many are newly done, or -errno.
 inline constexpr unsigned kSysFlexscWait = 4097;
 /// copy64(const void* source): copies 64 bytes from the caller into a kernel buffer; 0 or -EFAULT. The comparison's
 /// "64-byte copy".

@@ -40,11 +40,9 @@ enum class ProbeCounter : std::uint64_t {
     CallsNative = 4,
     CallsInt80 = 5,
     CallsFlexsc = 6,
-    WorkerSleeps = 7,
-    WorkerWakes = 8,
-    Nmis = 9,
-    FastcallFaults = 10,
-    SigreturnRefused = 11, ///< frames that rt_sigreturn did not take
+    Nmis = 7,
+    FastcallFaults = 8,
+    SigreturnRefused = 9, ///< frames that rt_sigreturn did not take
 };
 
 } // namespace tollgate::api

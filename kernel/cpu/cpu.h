@@ -25,7 +25,6 @@ struct CpuCounters {
     u64 native_slow; ///< native calls that did not leave by SYSRET
     u64 calls_int80, calls_flexsc;
     u64 interrupts, nmis, spurious, switches, fastcall_faults;
-    u64 worker_sleeps, worker_wakes;
     u64 sigreturn_refused; ///< frames that rt_sigreturn did not take
 };
 

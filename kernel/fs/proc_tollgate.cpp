@@ -30,15 +30,6 @@ void write_returns(Sink& to) {
     line(to, "killed", sum(&CpuCounters::return_killed));
 }
 
-void write_workers(Sink& to) {
-    line(to, "workers", sched::worker_count());
-    for (unsigned n = 0; n < sched::worker_count(); ++n) {
-        const CpuCounters& counters = cpu_by_number(sched::worker_cpu(n)).counters;
-        format_to(to, "cpu {} calls {} sleeps {} wakes {}\n", sched::worker_cpu(n), counters.calls_flexsc,
-                  counters.worker_sleeps, counters.worker_wakes);
-    }
-}
-
 void write_memory(Sink& to) {
     line(to, "frames_total", frames::total_count());
     line(to, "frames_free", frames::free_count());
@@ -56,7 +47,6 @@ void write_interrupt_counts(Sink& to) {
 Result<void> add_tollgate_files() {
     TRY(add_text_file("/proc/tollgate/calls", write_calls));
     TRY(add_text_file("/proc/tollgate/returns", write_returns));
-    TRY(add_text_file("/proc/tollgate/workers", write_workers));
     TRY(add_text_file("/proc/tollgate/memory", write_memory));
     return add_text_file("/proc/tollgate/interrupts", write_interrupt_counts);
 }

@@ -21,6 +21,11 @@ enum class Mutant : u8 {
     UserRange,        ///< user copies do not check that the range is below kUserTop
     FlexscDoubleRead, ///< the worker reads number and arguments from the page again after checking them
     FlexscStatus,     ///< the worker acts on any status but Free
+    FlexscAba,        ///< an entry whose call still waits may be executed again
+    FlexscSpace,      ///< a worker executes without the submitter's address space
+    FlexscLeave,      ///< a thread that leaves does not wait for its calls
+    FlexscFlood,      ///< a worker stays with one process's pages as long as they have work
+    FlexscStop,       ///< no guard: workers stop answering after their first calls, for the watchdog's test
     WritableCode,     ///< mmap and ELF segments may be writable and executable
     StackGuard,       ///< kernel stacks have no guard page
     Smap,             ///< SMAP stays off

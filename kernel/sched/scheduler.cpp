@@ -162,6 +162,8 @@ void Scheduler::schedule() {
     Thread& previous = *cpu.current;
     Core& own = core(cpu.number);
     ASSERT(cpu.lock_ranks == 0); // a thread may not sleep with a lock held
+    if (previous.is_lent()) [[unlikely]]
+        return end_loan(previous);
     // One that may no longer run here stays Running and is handed on when its stack is free: finish_switch().
     const bool goes_round =
         previous.state_.load(kRelaxed) == ThreadState::Running && &previous != cpu.idle && !must_move(previous);
@@ -371,6 +373,10 @@ Thread& current() {
     return *thread;
 }
 void yield() { Scheduler::yield(); }
+bool lend(Thread& borrower) { return Scheduler::lend(borrower); }
+void give_back() { Scheduler::give_back(); }
+void park() { Scheduler::park(); }
+bool is_parked(const Thread& thread) { return Scheduler::is_parked(thread); }
 void exit_current() { Scheduler::exit_current(); }
 void kill(Thread& thread) { Scheduler::kill(thread); }
 void interrupt(Thread& thread) { Scheduler::interrupt(thread); }

@@ -34,6 +34,16 @@ void start_on(Thread& thread, unsigned cpu);
 Thread& current();
 /// Gives the core to another ready thread, if there is one.
 void yield();
+/// Runs `borrower`, which is parked, on this core in place of the current thread, whose vector registers and address
+/// space stay loaded: a call to another kernel stack, much cheaper than a switch. True: it gave the core back, and may
+/// be lent to again. False: it had to wait, or to let others run; it goes on by itself and will park itself.
+bool lend(Thread& borrower);
+/// Ends the loan: the lender goes on; returns when the core is lent again. The current thread is_lent().
+void give_back();
+/// The current thread, which is not lent the core any more, waits until it is lent to again. Others find it is_parked()
+/// once this core is off its stack. A thread that was never started is parked too.
+void park();
+bool is_parked(const Thread& thread);
 /// Ends the current thread. Its last reference is dropped after the switch.
 [[noreturn]] void exit_current();
 /// Errno::TimedOut is the normal end; Errno::RestartSys if a signal or the thread's end comes first.

@@ -17,8 +17,8 @@ public:
         // seq_cst against kill() and interrupt(): either they see Blocked and wake us, or we see their flag and do not
         // sleep.
         self.state_.store(ThreadState::Blocked, kSeqCst);
-        if (self.killed_.load(kSeqCst) || (mode == WaitMode::Interruptible && self.interrupted_.load(kSeqCst)))
-            [[unlikely]] {
+        if ((self.killed_.load(kSeqCst) && mode != WaitMode::Uninterruptible) ||
+            (mode == WaitMode::Interruptible && self.interrupted_.load(kSeqCst))) [[unlikely]] {
             ThreadState blocked = ThreadState::Blocked;
             (void)self.state_.compare_exchange_strong(blocked, ThreadState::Running, kAcqRel);
         }
@@ -44,6 +44,12 @@ public:
     static void pin(Thread& thread, unsigned cpu) { thread.affinity_.store(u64{1} << cpu, kSeqCst); }
     static u64 affinity(const Thread& thread) { return thread.affinity_.load(kSeqCst); }
     static sched::CpuTime cpu_time(const Thread& thread);
+    static bool lend(Thread& borrower);
+    static void give_back();
+    static void park();
+    static bool is_parked(const Thread& thread) {
+        return !thread.on_core_.load(kAcquire) && thread.state_.load(kRelaxed) == ThreadState::New;
+    }
     static void finish_switch();
     static void on_timer(TrapOrigin origin);
     static void on_reschedule();
@@ -76,6 +82,7 @@ private:
     static void make_look(Thread& thread);
     static void schedule();
     static void switch_to(Thread& next);
+    static void end_loan(Thread& borrower);
     static void arm_timer();
     /// Whether the end of the slice matters to somebody and comes before the interrupt that is set. Alarms need no look
     /// here: whoever sets an earlier one arms the timer.

@@ -35,18 +35,20 @@ public:
     bool is_interrupted() const { return interrupted_.load(kRelaxed); }
     void clear_interrupted() { interrupted_.store(false, kSeqCst); }
     bool wait_is_over(WaitMode mode) const {
-        return is_killed() || (mode == WaitMode::Interruptible && is_interrupted());
+        return (is_killed() && mode != WaitMode::Uninterruptible) ||
+               (mode == WaitMode::Interruptible && is_interrupted());
     }
 
     /// Gives it a space, or none; loads it at once if this is the current thread.
     void set_space(Ref<AddressSpace> space);
     AddressSpace* space() const { return space_.get(); }
 
+    /// It runs on a core that another thread has lent it (sched::lend()) and has not waited since. Own thread only.
+    bool is_lent() const { return lender_ != nullptr; }
+
     Caller* caller = nullptr;          ///< what system calls of this thread act for; null for kernel threads
     u64 fs_base = 0, user_gs_base = 0; ///< valid while the thread does not run
     UserSelectors selectors{};         ///< likewise
-    bool may_not_wait =
-        false; ///< it executes a syscall page: what would sleep fails with Errno::Again; own thread only
     Frame fpu; ///< user threads: the vector registers, saved while it does not run; empty for kernel threads
 
 private:
@@ -69,7 +71,9 @@ private:
     Atomic<bool> on_core_{false}; // a core runs it or has not yet left its stack: no other may take it
     Deadline wake_at_ = kNoDeadline;
     bool timed_out_ = false;
-    u32 kept_work_ = 0; // Cpu::work bits that belong to this thread, while it does not run
+    Thread* lender_ = nullptr; // who has lent it the core; changes on that core only
+    bool given_back_ = false;  // how the last thread that it lent its core to has left it
+    u32 kept_work_ = 0;        // Cpu::work bits that belong to this thread, while it does not run
     ListLink<Thread> run_link_;
     // CPU time, as TSC ticks, written by the core that runs it: up to the last switch away, and since when it runs (0:
     // it does not). Timer interrupts sample which half of the machine they meet.

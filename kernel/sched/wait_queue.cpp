@@ -42,8 +42,6 @@ Result<void> WaitQueue::wait_erased(bool (*condition)(void*), void* context, Dea
             Guard guard{lock_};
             if (!condition(context))
                 return {};
-            if (self.may_not_wait)
-                return fail(Errno::Again);
             if (self.wait_is_over(mode))
                 return interrupted();
             waiters_.push_back(waiter);

@@ -15,8 +15,8 @@ class Thread;
 using Deadline = u64;
 inline constexpr Deadline kNoDeadline = ~Deadline{0};
 
-/// What ends a wait besides its wake and its deadline: any pending signal, or only the thread's end.
-enum class WaitMode : u8 { Interruptible, Killable };
+/// What ends a wait besides its wake and its deadline: any pending signal, or only the thread's end, or nothing.
+enum class WaitMode : u8 { Interruptible, Killable, Uninterruptible };
 
 /// Hears of every wake of the queues it is on, for those who wait for several at once. notify() runs under the queue's
 /// lock: it may set its own memory and wake a queue of a higher rank (LockRank::Watcher, LockRank::Poller). `key` is
@@ -43,8 +43,7 @@ public:
 
     /// Blocks while condition() is true, which is asked under the queue's lock, so that no wake between test and sleep
     /// is lost. Errors: Errno::TimedOut after the deadline, Errno::RestartSys when a signal is pending or the thread is
-    /// being killed, Errno::Again where the thread may not sleep (it executes a syscall page). Sleeps: no lock may be
-    /// held.
+    /// being killed. Sleeps: no lock may be held.
     template <class Condition>
     Result<void> wait_while(Condition&& condition, Deadline deadline = kNoDeadline, u64 key = 0,
                             WaitMode mode = WaitMode::Interruptible) {

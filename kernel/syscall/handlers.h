@@ -338,7 +338,7 @@ inline Result<u64> sys_futex(Caller& caller, u64 address, u32 operation, u32 val
 
 // Our own
 Result<u64> sys_flexsc_register(Caller&, UserPtr<api::FlexscParams> params);
-Result<u64> sys_flexsc_wait(Caller&);
+Result<u64> sys_flexsc_wait(Caller&, u64 pages, u64 flags);
 Result<u64> sys_copy64(Caller&, u64 source);
 inline Result<u64> sys_null(Caller&) { return 0; }
 Result<u64> sys_probe(Caller&, u64 operation, u64 a, u64 b);

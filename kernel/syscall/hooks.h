@@ -13,7 +13,7 @@ struct Caller;
 /// A null hook answers Errno::NoSys.
 struct SyscallHooks {
     Result<u64> (*flexsc_register)(Caller&, UserPtr<api::FlexscParams>) = nullptr;
-    Result<u64> (*flexsc_wait)(Caller&) = nullptr;
+    Result<u64> (*flexsc_wait)(Caller&, u64 pages, u64 flags) = nullptr;
     /// munmap(2) of an address at or above kFastcallSpace: takes a fastcall function away.
     Result<void> (*fastcall_unmap)(Caller&, u64 address, u64 length) = nullptr;
 };

@@ -24,10 +24,10 @@ Result<u64> sys_flexsc_register(Caller& caller, UserPtr<api::FlexscParams> param
     return hooks.flexsc_register(caller, params);
 }
 
-Result<u64> sys_flexsc_wait(Caller& caller) {
+Result<u64> sys_flexsc_wait(Caller& caller, u64 pages, u64 flags) {
     if (!hooks.flexsc_wait)
         return fail(Errno::NoSys);
-    return hooks.flexsc_wait(caller);
+    return hooks.flexsc_wait(caller, pages, flags);
 }
 
 Result<u64> sys_copy64(Caller&, u64 source) {

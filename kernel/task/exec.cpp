@@ -56,8 +56,8 @@ void change_program(Caller& caller, Program program, StringView path, Ref<FileTa
     Process& process = *caller.process;
     if (caller.owner->robust_list != 0)
         TaskAccess::hooks().release_robust_list(caller);
-    if (const auto exiting = TaskAccess::hooks().process_exiting)
-        exiting(process);
+    if (caller.owner->flexsc_pages != nullptr)
+        TaskAccess::hooks().withdraw_pages(*caller.owner);
     program.space->set_limits(process.limits[Limit::AddressSpace], process.limits[Limit::Data]);
     caller.space = program.space.get();
     caller.thread->set_space(program.space);

@@ -39,8 +39,6 @@ void end_session(Process& process) {
 
 /// Everything of the process that its last thread has to give back, in the order of who uses what.
 void dismantle(Process& process, Thread& thread) {
-    if (const auto exiting = TaskAccess::hooks().process_exiting)
-        exiting(process);
     if (process.id() == process.session_id())
         end_session(process);
     TaskAccess::add_thread_usage(process, {.max_resident = process.usage().max_resident});
@@ -57,6 +55,8 @@ void leave_process(UserThread& thread, int status) {
     const Ref<UserThread> own_count = Ref<UserThread>::adopt(&thread);
     Thread& self = *thread.thread;
     ASSERT(&self == &sched::current());
+    if (thread.flexsc_pages != nullptr)
+        TaskAccess::hooks().withdraw_pages(thread);
     if (thread.robust_list != 0)
         TaskAccess::hooks().release_robust_list(thread.caller);
     clear_child_tid(thread);

@@ -58,12 +58,13 @@ struct UserThread : RefCounted {
     Ref<Thread> thread;
     Caller caller{};
     Ref<Process> process;
-    u64 clear_child_tid = 0; ///< set_tid_address(2): zeroed and futex-woken at exit
-    u64 set_child_tid = 0;   ///< CLONE_CHILD_SETTID: where it writes its id before it runs
-    u64 robust_list = 0;     ///< set_robust_list(2): walked when the thread ends
-    Atomic<u32> policy{0};   ///< sched_setscheduler(2), remembered only
-    Atomic<i32> priority{0}; ///< likewise
-    FixedString<15> name;    ///< PR_SET_NAME; its own thread writes it
+    u64 clear_child_tid = 0;      ///< set_tid_address(2): zeroed and futex-woken at exit
+    u64 set_child_tid = 0;        ///< CLONE_CHILD_SETTID: where it writes its id before it runs
+    u64 robust_list = 0;          ///< set_robust_list(2): walked when the thread ends
+    Atomic<u32> policy{0};        ///< sched_setscheduler(2), remembered only
+    Atomic<i32> priority{0};      ///< likewise
+    FixedString<15> name;         ///< PR_SET_NAME; its own thread writes it
+    void* flexsc_pages = nullptr; ///< the FlexSC gate's; its own thread writes it, Hooks::withdraw_pages takes it away
     ThreadSignals signals;
     CallToRestart restart;           ///< its own thread's
     ListLink<UserThread> link;       ///< in its process
@@ -108,13 +109,13 @@ public:
     Credentials credentials;
     Limits limits;
     ProcessSignals signals;
-    void* flexsc_state = nullptr;       ///< the FlexSC gate's; set once, taken away by Hooks::process_exiting
-    u64 start_time_ns = 0;              ///< monotonic
-    Atomic<u64> start_stack{0};         ///< where its program found argc; for /proc
-    i32 exit_signal = 17;               ///< what its parent gets when it ends; 0: nothing
-    Atomic<u32> personality{0};         ///< personality(2); inherited
-    Atomic<i32> parent_death_signal{0}; ///< PR_SET_PDEATHSIG; not inherited
-    Atomic<bool> dumpable{true};        ///< PR_SET_DUMPABLE
+    Atomic<u32> flexsc_registrations{0}; ///< threads that have syscall pages
+    u64 start_time_ns = 0;               ///< monotonic
+    Atomic<u64> start_stack{0};          ///< where its program found argc; for /proc
+    i32 exit_signal = 17;                ///< what its parent gets when it ends; 0: nothing
+    Atomic<u32> personality{0};          ///< personality(2); inherited
+    Atomic<i32> parent_death_signal{0};  ///< PR_SET_PDEATHSIG; not inherited
+    Atomic<bool> dumpable{true};         ///< PR_SET_DUMPABLE
     Atomic<bool> no_new_privileges{false};
     Atomic<bool> adopts_orphans{false}; ///< PR_SET_CHILD_SUBREAPER; not inherited
     Atomic<i32> nice{0};
@@ -276,10 +277,9 @@ struct Hooks {
     Result<void> (*space_created)(AddressSpace&) = nullptr;
     /// exec and spawn: maps the vDSO into a new space; where its ELF header is, for AT_SYSINFO_EHDR.
     Result<u64> (*map_vdso)(AddressSpace&) = nullptr;
-    /// The process is about to leave its space, which is loaded, by exit or by execve: FlexSC pages are withdrawn, and
-    /// nobody executes calls for it any more when this returns. No other thread of the process runs. May be called
-    /// twice.
-    void (*process_exiting)(Process&) = nullptr;
+    /// The calling thread, which has flexsc_pages, is about to leave its space by exit or by execve: they are
+    /// withdrawn, and nobody executes calls for it any more when this returns.
+    void (*withdraw_pages)(UserThread&) = nullptr;
     /// Wakes one futex waiter at an address of the caller's space, for CLONE_CHILD_CLEARTID; the word there is 0
     /// already.
     void (*wake_futex)(Caller&, u64 address) = nullptr;

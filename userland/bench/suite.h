@@ -221,7 +221,7 @@ void Suite::add() {
                 measure_calls<Op, Int80>(state, *op, GateKind::Int80, Number<Op::kNumber>(), op->arguments());
             });
         for (const GateKind gate : {GateKind::FlexscOwn, GateKind::FlexscWorker}) {
-            const auto policy = gate == GateKind::FlexscOwn ? api::FlexscPolicy::OwnCore : api::FlexscPolicy::Worker;
+            const auto policy = gate == GateKind::FlexscOwn ? api::FlexscPolicy::Own : api::FlexscPolicy::WorkerPoll;
             for (const unsigned batch : kBatches)
                 list(
                     Op::kName, gate, [this, policy] { return open_flexsc(policy); },

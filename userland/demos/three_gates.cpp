@@ -29,7 +29,7 @@ bool int80(long parent) {
 }
 
 bool flexsc(long parent) {
-    const auto gate = Flexsc::open(api::FlexscPolicy::OwnCore);
+    const auto gate = Flexsc::open(api::FlexscPolicy::Own);
     if (!gate) {
         std::printf("flexsc:   this kernel does not offer it (errno %d)\n", gate.error());
         return false;

@@ -1,5 +1,5 @@
 // The FlexSC gate: calls are posted in shared memory (api/flexsc.h) and taken from there when they are done; no
-// instruction crosses into the kernel but flexsc_wait(), once a batch. A process registers once, so make one Flexsc and
+// instruction crosses into the kernel but flexsc_wait(), once a batch. A thread registers once, so make one Flexsc and
 // keep it. Not for use by two threads at once: the pages are private to the thread that registered them.
 #pragma once
 
@@ -17,13 +17,20 @@ class Flexsc {
 public:
     static constexpr std::string_view kName = "flexsc";
 
-    /// Registers the calling process; the error is an errno (ENOSYS: no FlexSC here, ENODEV: no worker core, EBUSY:
+    /// Registers the calling thread; the error is an errno (ENOSYS: no FlexSC here, ENODEV: no worker core, EBUSY:
     /// done before).
     [[nodiscard]] static std::expected<Flexsc, int> open(api::FlexscPolicy policy, unsigned pages = 1) {
-        api::FlexscParams params{.size = sizeof params, .policy = policy, .pages = pages, .reserved = 0, .address = 0};
+        api::FlexscParams params{.size = sizeof params,
+                                 .version = api::kFlexscVersion,
+                                 .policy = policy,
+                                 .pages = pages,
+                                 .flags = 0,
+                                 .spin_us = 0,
+                                 .address = 0};
         if (const long result = Native::call(api::kSysFlexscRegister, &params); result != 0)
             return std::unexpected(static_cast<int>(-result));
-        return Flexsc(reinterpret_cast<api::FlexscEntry*>(params.address), pages * api::kFlexscEntriesPerPage, policy);
+        return Flexsc(reinterpret_cast<api::FlexscEntry*>(params.address), params.pages * api::kFlexscEntriesPerPage,
+                      params.policy);
     }
 
     [[nodiscard]] unsigned size() const { return size_; }
@@ -51,9 +58,11 @@ public:
         return result;
     }
 
-    /// flexsc_wait(): executes (own core) or waits for (worker) what was submitted; the number of done entries or
-    /// -errno.
-    [[gnu::always_inline]] static long wait() { return Native::call(api::kSysFlexscWait); }
+    /// flexsc_wait(): executes (own core) or waits for (worker) what was submitted in these pages (0: all); how many
+    /// are newly done, or -errno.
+    [[gnu::always_inline]] static long wait(std::uint64_t pages = 0, std::uint64_t flags = 0) {
+        return Native::call(api::kSysFlexscWait, pages, flags);
+    }
 
     /// Waits until the entry is done; false if it never is: every wait here has a bound.
     [[nodiscard, gnu::always_inline]] bool await(const api::FlexscEntry& entry) const {
@@ -84,7 +93,7 @@ public:
     [[nodiscard, gnu::always_inline]] bool batch(unsigned count, TakeResult&& take_result, unsigned number,
                                                  A... arguments) const {
         post_batch(count, number, arguments...);
-        if (policy_ == api::FlexscPolicy::OwnCore)
+        if (policy_ == api::FlexscPolicy::Own)
             wait();
         return reap_batch(count, take_result);
     }
@@ -118,7 +127,7 @@ private:
     /// PAUSE matters: under an emulator that runs one virtual CPU at a time it is what lets the worker run.
     [[gnu::noinline, gnu::cold]] bool await_slowly(const api::FlexscEntry& entry) const {
         for (unsigned round = 0; round < kRounds; ++round) {
-            if (policy_ == api::FlexscPolicy::Worker)
+            if (policy_ != api::FlexscPolicy::Own)
                 for (unsigned spin = 0; spin < kSpins; ++spin) {
                     if (is_done(entry))
                         return true;

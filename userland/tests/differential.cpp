@@ -1,6 +1,6 @@
 // One call, every gate, one answer: each call of the list is made natively, by int 0x80, and through a syscall page,
 // and results and what was written to memory are compared. Run once with the pages executed by our own core and once
-// (in a process of its own, since a process registers once) by a worker core.
+// (in processes of their own, since a thread registers once) for each policy with a worker core.
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -132,11 +132,11 @@ const Call kCalls[] = {
     {"recvfrom, no socket", SYS_recvfrom, {kNull, kBuffer, 8}},
     {"sendfile", SYS_sendfile, {kNull, kFile, 0, 20}},
     {"sendfile from a device", SYS_sendfile, {kNull, kNull, 0, 20}},
-    {"poll", SYS_poll, {0, 0, 0}, Compare::All, Page::Refused},
+    {"poll", SYS_poll, {0, 0, 0}},
     {"ppoll", SYS_ppoll, {0, 0, kHole}, Compare::All, Page::Refused},
-    {"select", SYS_select, {kMinusOne}, Compare::All, Page::Refused},
+    {"select", SYS_select, {kMinusOne}},
     {"pselect6", SYS_pselect6, {kMinusOne}, Compare::All, Page::Refused},
-    {"epoll_wait", SYS_epoll_wait, {kNull, kBuffer, 1, 0}, Compare::All, Page::Refused},
+    {"epoll_wait", SYS_epoll_wait, {kNull, kBuffer, 1, 0}},
     {"epoll_pwait", SYS_epoll_pwait, {kNull, kBuffer, 1, 0}, Compare::All, Page::Refused},
     {"getpid", SYS_getpid, {}},
     {"getppid", SYS_getppid, {}},
@@ -239,12 +239,15 @@ const Call kCalls[] = {
     {"number 2^31", 0x80000000, {}},
     {"number 2^32 - 1", 0xffffffff, {}},
     {"mount (not there)", SYS_mount, {kHole, kHole, kHole, 0, 0}},
+    {"nanosleep of a hole", SYS_nanosleep, {kHole, 0}},
+    {"futex wake", SYS_futex, {kBuffer, 1, 1, 0, 0, 0}},
+    {"futex wait for another value", SYS_futex, {kBuffer, 0, 1, 0, 0, 0}},
+    {"wait4 without children", SYS_wait4, {kMinusOne, 0, 1, 0}},
+    {"kill with a bad signal", SYS_kill, {0, 999}},
+    {"timerfd_create", SYS_timerfd_create, {1, 0}, Compare::All, Page::Allowed, close_result},
+    {"alarm that is not set", SYS_alarm, {0}},
     // For traps only
     {"sched_yield", SYS_sched_yield, {}, Compare::All, Page::Refused},
-    {"nanosleep of a hole", SYS_nanosleep, {kHole, 0}, Compare::All, Page::Refused},
-    {"futex wake", SYS_futex, {kBuffer, 1, 1, 0, 0, 0}, Compare::All, Page::Refused},
-    {"wait4 without children", SYS_wait4, {kMinusOne, 0, 1, 0}, Compare::All, Page::Refused},
-    {"kill with a bad signal", SYS_kill, {0, 999}, Compare::All, Page::Refused},
     {"arch_prctl of nothing", SYS_arch_prctl, {0x9999, kBuffer}, Compare::All, Page::Refused},
     {"execve of nothing", SYS_execve, {kMissing, 0, 0}, Compare::All, Page::Refused},
     {"clone of nothing", SYS_clone, {0x40000000, 0, 0, 0, 0}, Compare::All, Page::Refused},
@@ -298,8 +301,8 @@ bool page_agrees(const Call& call, const Answer& native, const Answer& page) {
 }
 
 /// Exit status: 0, 1 with a line for each difference, 2 without a worker core.
-int compare_worker(uint64_t) {
-    const auto gate = Flexsc::open(api::FlexscPolicy::Worker);
+int compare_worker(uint64_t policy) {
+    const auto gate = Flexsc::open(static_cast<api::FlexscPolicy>(policy));
     if (!gate)
         return gate.error() == ENODEV ? 2 : 3;
     if (!prepare())
@@ -320,7 +323,7 @@ constexpr Victim kVictims[] = {{"compare-worker", compare_worker}};
 
 int main(int argc, char** argv) {
     play_victim(argc, argv, {kVictims});
-    Ktap ktap(4);
+    Ktap ktap(6);
     ktap.check(prepare(), "files %d, %d, %d", setting.file, setting.directory, setting.null);
     for (const Call& call : kCalls) {
         const Answer first = answer_of(call, natively), second = answer_of(call, natively);
@@ -332,20 +335,27 @@ int main(int argc, char** argv) {
         ktap.check(equal(call, native, int80), "%s: native %ld, int80 %ld", call.name, native.result, int80.result);
     }
     ktap.test("native and int 0x80 give the same answers");
-    const auto gate = Flexsc::open(api::FlexscPolicy::OwnCore);
+    const auto gate = Flexsc::open(api::FlexscPolicy::Own);
     if (ktap.check(gate.has_value(), "flexsc_register failed"))
         compare_page(*gate, [&](const Call& call, const Answer& native, const Answer& page) {
             ktap.check(page_agrees(call, native, page), "%s: native %ld, page %ld", call.name, native.result,
                        page.result);
         });
     ktap.test("native and a syscall page on the own core give the same answers");
-    constexpr const char* kWorker = "native and a syscall page on a worker core give the same answers";
-    const int status = run_victim("compare-worker");
-    if (exited_with(status, 2)) {
-        ktap.skip(kWorker, "there is no worker core");
-    } else {
+    constexpr struct {
+        api::FlexscPolicy policy;
+        const char* test;
+    } kPolicies[] = {{api::FlexscPolicy::WorkerIpi, "native and a page on a worker that sleeps give the same answers"},
+                     {api::FlexscPolicy::WorkerPoll, "native and a page on a worker that polls give the same answers"},
+                     {api::FlexscPolicy::Adaptive, "native and a page of policy Adaptive give the same answers"}};
+    for (const auto& [policy, test] : kPolicies) {
+        const int status = run_victim("compare-worker", static_cast<uint64_t>(policy));
+        if (exited_with(status, 2)) {
+            ktap.skip(test, "there is no worker core");
+            continue;
+        }
         ktap.check(exited_with(status, 0), "%s", describe(status));
-        ktap.test(kWorker);
+        ktap.test(test);
     }
     return ktap.finish();
 }

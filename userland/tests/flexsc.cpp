@@ -26,8 +26,14 @@ using api::FlexscStatus;
 using api::ProbeCounter;
 
 long register_pages(FlexscParams& params) { return Native::call(api::kSysFlexscRegister, &params); }
-FlexscParams good_params(FlexscPolicy policy = FlexscPolicy::OwnCore) {
-    return {.size = sizeof(FlexscParams), .policy = policy, .pages = 1, .reserved = 0, .address = 0};
+FlexscParams good_params(FlexscPolicy policy = FlexscPolicy::Own) {
+    return {.size = sizeof(FlexscParams),
+            .version = api::kFlexscVersion,
+            .policy = policy,
+            .pages = 1,
+            .flags = 0,
+            .spin_us = 0,
+            .address = 0};
 }
 void set_status(FlexscEntry& entry, uint8_t status) { __atomic_store_n(&entry.status, status, __ATOMIC_RELEASE); }
 uint8_t status_of(const FlexscEntry& entry) { return __atomic_load_n(&entry.status, __ATOMIC_ACQUIRE); }
@@ -35,13 +41,13 @@ constexpr auto kDone = static_cast<uint8_t>(FlexscStatus::Done);
 constexpr auto kBusy = static_cast<uint8_t>(FlexscStatus::Busy);
 constexpr auto kSubmitted = static_cast<uint8_t>(FlexscStatus::Submitted);
 
-FlexscPolicy policy_of(uint64_t argument) { return argument == 0 ? FlexscPolicy::OwnCore : FlexscPolicy::Worker; }
+FlexscPolicy policy_of(uint64_t argument) { return argument == 0 ? FlexscPolicy::Own : FlexscPolicy::WorkerPoll; }
 
 // --- errors
 
 int register_errors(uint64_t) {
     VictimChecks checks;
-    checks.expect(Native::call(api::kSysFlexscWait) == -EINVAL); // not registered
+    checks.expect(Flexsc::wait() == -EINVAL); // not registered
     const auto refused = [&](auto&& spoil, std::source_location where = std::source_location::current()) {
         FlexscParams params = good_params();
         spoil(params);
@@ -51,12 +57,16 @@ int register_errors(uint64_t) {
     refused([](FlexscParams& p) { p.size = sizeof p - 1; });
     refused([](FlexscParams& p) { p.size = sizeof p + 8; });
     refused([](FlexscParams& p) { p.size = ~0u; });
-    refused([](FlexscParams& p) { p.policy = FlexscPolicy{2}; });
+    refused([](FlexscParams& p) { p.version = 0; });
+    refused([](FlexscParams& p) { p.version = api::kFlexscVersion + 1; });
+    refused([](FlexscParams& p) { p.policy = FlexscPolicy{5}; });
     refused([](FlexscParams& p) { p.policy = FlexscPolicy{~0u}; });
-    refused([](FlexscParams& p) { p.pages = 0; });
     refused([](FlexscParams& p) { p.pages = api::kFlexscMaxPages + 1; });
     refused([](FlexscParams& p) { p.pages = ~0u; });
-    refused([](FlexscParams& p) { p.reserved = 1; });
+    refused([](FlexscParams& p) { p.flags = 1; });
+    refused([](FlexscParams& p) { p.spin_us = api::kFlexscMaxSpinUs + 1; });
+    for (const uint64_t address : {uint64_t{1}, kPage, uint64_t{0xffffffff80000000}})
+        refused([address](FlexscParams& p) { p.address = address; });
     for (const uint64_t pointer :
          {uint64_t{0}, uint64_t{0x1000}, kUserTop, kUserTop - 8, 0xffffffff80000000, ~uint64_t{0}})
         checks.expect(Native::call(api::kSysFlexscRegister, pointer) == -EFAULT);
@@ -65,15 +75,19 @@ int register_errors(uint64_t) {
     *static_cast<FlexscParams*>(page) = good_params();
     mprotect(page, kPage, PROT_READ);
     checks.expect(Native::call(api::kSysFlexscRegister, page) == -EFAULT);
-    checks.expect(Native::call(api::kSysFlexscWait) == -EINVAL); // and nothing is left registered
+    checks.expect(Flexsc::wait() == -EINVAL); // and nothing is left registered
     // After all these it still works, once.
     FlexscParams params = good_params();
-    params.pages = api::kFlexscMaxPages;
+    params.pages = 0;
     checks.expect(register_pages(params) == 0 && params.address % kPage == 0 && params.address < kUserTop);
-    checks.expect(Native::call(api::kSysFlexscWait) == 0); // nothing submitted
+    checks.expect(params.pages == api::kFlexscDefaultPages && params.spin_us != 0);
+    checks.expect(Flexsc::wait() == 0); // nothing submitted
+    checks.expect(Flexsc::wait(uint64_t{1} << api::kFlexscMaxPages) == -EINVAL);
+    checks.expect(Flexsc::wait(~uint64_t{0}) == -EINVAL);
+    checks.expect(Flexsc::wait(0, 2) == -EINVAL);
     FlexscParams again = good_params();
     checks.expect(register_pages(again) == -EBUSY);
-    again.policy = FlexscPolicy::Worker;
+    again.policy = FlexscPolicy::WorkerPoll;
     const long by_worker = register_pages(again);
     checks.expect(by_worker == -EBUSY || by_worker == -ENODEV);
     // All pages are there and empty.
@@ -152,7 +166,7 @@ long change_after(const Flexsc& gate, FlexscEntry& entry, Aim& aim, Change&& cha
 /// F1 with a worker core, which reads while we write.
 int change_after_submission(uint64_t) {
     VictimChecks checks;
-    const auto gate = Flexsc::open(FlexscPolicy::Worker);
+    const auto gate = Flexsc::open(FlexscPolicy::WorkerPoll);
     if (!checks.expect(gate.has_value()))
         return 1;
     const long parent = getppid(), own = getpid();
@@ -260,7 +274,8 @@ int resubmitted(uint64_t policy) {
     }
     set_status(entry, 0);
     checks.expect(executed() - before == kRounds);
-    // Waiting again, with nothing submitted, executes nothing.
+    // Waiting again, with nothing submitted, executes nothing; the first may tell of calls that were taken already.
+    checks.expect(Flexsc::wait() >= 0);
     for (unsigned round = 0; round < 50; ++round)
         checks.expect(Flexsc::wait() == 0);
     checks.expect(executed() - before == kRounds);
@@ -270,7 +285,7 @@ int resubmitted(uint64_t policy) {
 /// Submitted over and over while it may be Busy: never more executions than submissions, and the page stays usable.
 int hammered(uint64_t) {
     VictimChecks checks;
-    const auto gate = Flexsc::open(FlexscPolicy::Worker);
+    const auto gate = Flexsc::open(FlexscPolicy::WorkerPoll);
     if (!checks.expect(gate.has_value()))
         return 1;
     const uint64_t before = counter(ProbeCounter::CallsFlexsc);
@@ -310,10 +325,12 @@ int refused_calls(uint64_t policy) {
     // Harmless ones first, and no further than the first that is executed: an exit would be executed too.
     for (const long number : {long{SYS_sched_yield},
                               long{SYS_set_robust_list},
-                              long{SYS_tgkill},
-                              long{SYS_wait4},
-                              long{SYS_futex},
-                              long{SYS_nanosleep},
+                              long{SYS_rt_sigprocmask},
+                              long{SYS_sigaltstack},
+                              long{SYS_ppoll},
+                              long{SYS_epoll_pwait},
+                              long{SYS_rt_sigsuspend},
+                              long{SYS_pause},
                               long{SYS_arch_prctl},
                               long{SYS_set_tid_address},
                               long{SYS_sched_setaffinity},
@@ -321,7 +338,6 @@ int refused_calls(uint64_t policy) {
                               long{api::kSysFlexscRegister},
                               long{api::kSysFlexscWait},
                               long{api::kSysFastcall},
-                              long{SYS_kill},
                               long{SYS_execve},
                               long{SYS_execveat},
                               long{SYS_clone3},
@@ -438,7 +454,7 @@ constexpr Victim kVictims[] = {
 
 bool has_worker = false;
 int probe_for_worker(uint64_t) {
-    FlexscParams params = good_params(FlexscPolicy::Worker);
+    FlexscParams params = good_params(FlexscPolicy::WorkerPoll);
     const long result = register_pages(params);
     return result == 0 ? 1 : result == -ENODEV ? 2 : 3;
 }

@@ -338,8 +338,13 @@ void test_padding(Ktap& ktap) {
         return result;
     });
     check_call(ktap, "flexsc_register", [](Bytes to) {
-        api::FlexscParams params{
-            .size = sizeof params, .policy = api::FlexscPolicy::OwnCore, .pages = 1, .reserved = 0, .address = 0};
+        api::FlexscParams params{.size = sizeof params,
+                                 .version = api::kFlexscVersion,
+                                 .policy = api::FlexscPolicy::Own,
+                                 .pages = 1,
+                                 .flags = 0,
+                                 .spin_us = 0,
+                                 .address = 0};
         std::memcpy(to, &params, sizeof params);
         return Native::call(api::kSysFlexscRegister, to);
     });

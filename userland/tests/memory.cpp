@@ -172,7 +172,7 @@ int use_whole_stack(uint64_t) {
 }
 
 void test_kernel_mappings(Ktap& ktap) {
-    const auto gate = Flexsc::open(api::FlexscPolicy::OwnCore);
+    const auto gate = Flexsc::open(api::FlexscPolicy::Own);
     if (ktap.check(gate.has_value(), "flexsc_register failed")) {
         attack_range(ktap, "syscall page", reinterpret_cast<uint64_t>(&gate->entry(0)), kPage);
         ktap.check(gate->call(SYS_getppid) == getppid(), "the syscall page does not work any more");

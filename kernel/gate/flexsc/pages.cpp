@@ -1,140 +1,230 @@
-// The life of an entry on the kernel's side. The kernel reads and writes the frames through the direct map. Fields of
-// an entry may change under its hands at any time: each is read exactly once, into a snapshot that user code cannot
-// reach, and nothing read back from a page is ever acted on [threats F1-F5].
+// Executing pages. docs/flexsc.md draws the life of an entry.
 #include "gate/flexsc/pages.h"
 
+#include "cpu/clock.h"
 #include "cpu/cpu.h"
 #include "cpu/tlb.h"
-#include "lib/mutants.h"
-#include "syscall/dispatch.h"
+#include "debug/log.h"
+#include "gate/flexsc/entry.h"
+#include "lib/unique_ptr.h"
+#include "sched/scheduler.h"
 
 namespace tollgate::flexsc {
 namespace {
 
-using api::FlexscEntry;
-using api::FlexscStatus;
+constexpr unsigned kEntries = api::kFlexscEntriesPerPage;
 
-u8 load_status(const FlexscEntry& entry) { return __atomic_load_n(&entry.status, __ATOMIC_ACQUIRE); }
-template <class T>
-T read_once(const T& field) {
-    return __atomic_load_n(&field, __ATOMIC_RELAXED);
-}
+u64 entry_bit(const FlexscEntry* entry, const FlexscEntry* first) { return u64{1} << (entry - first); }
 
-bool wants_execution(u8 status) {
-    if (mutant(Mutant::FlexscStatus))
-        return status != static_cast<u8>(FlexscStatus::Free);
-    return status == static_cast<u8>(FlexscStatus::Submitted);
-}
-
-/// The first entry to execute in [entry, end), or end. Most of a page is free when batches are small, so that this is
-/// what they pay for: eight entries a turn, one comparison each. The loads are plain ones between compiler barriers,
-/// which x86 orders like acquire.
-FlexscEntry* next_submitted(FlexscEntry* entry, FlexscEntry* end) {
-    compiler_barrier();
-    while (end - entry >= 8) {
-#pragma GCC unroll 8
-        for (int i = 0; i < 8; ++i)
-            if (wants_execution(entry[i].status)) {
-                compiler_barrier();
-                return entry + i;
-            }
-        entry += 8;
-    }
-    while (entry != end && !wants_execution(entry->status))
-        ++entry;
-    compiler_barrier();
-    return entry;
+/// Nobody interrupts a syscall thread but its owner's end: there is nothing to come back to.
+i64 without_restart(i64 result) {
+    const bool restarts = result == -static_cast<i64>(Errno::RestartSys) ||
+                          result == -static_cast<i64>(Errno::RestartNoHandler) ||
+                          result == -static_cast<i64>(Errno::RestartBlock);
+    return restarts ? -static_cast<i64>(Errno::Intr) : result;
 }
 
 } // namespace
 
-Result<Ref<Pages>> Pages::create(Caller& caller, unsigned count, api::FlexscPolicy policy) {
+Result<Ref<Pages>> Pages::create(Caller& owner, unsigned count, api::FlexscPolicy policy, u64 spin_ns) {
     Ref<Pages> pages = TRY(make_ref<Pages>());
     for (unsigned i = 0; i < count; ++i)
         pages->frames_[i] = TRY(Frame::allocate());
     pages->count_ = count;
     pages->policy_ = policy;
-    pages->owner_ = Ref<UserThread>(*caller.owner);
-    pages->space_ = caller.process->space();
-    pages->files_ = caller.process->files();
-    pages->files_->add_user();
-    pages->address_ = TRY(caller.space->map_pinned(std::span<const Frame>(pages->frames_, count), Access::ReadWrite));
+    pages->spin_ns_ = spin_ns;
+    pages->owner_ = owner.owner;
+    pages->owner_id_ = owner.thread_id;
+    pages->process_id_ = owner.process->id();
+    pages->space_ = owner.process->space();
+    owner.files->add_user();                       // a syscall thread may use a file while the owner closes it
+    pages->own_thread = TRY(pages->make_thread()); // so that there is always one to go on with
+    pages->address_ = TRY(owner.space->map_pinned(std::span<const Frame>(pages->frames_, count), Access::ReadWrite));
     return pages;
 }
 
-bool Pages::try_begin() {
-    u32 idle = 0;
-    return executing_.compare_exchange_strong(idle, 1, kAcquire, kRelaxed);
-}
-
-void Pages::end() { executing_.store(0, kRelease); }
-
-void Pages::withdraw() {
-    // A batch of calls that do not block is short; the executing CPU may want a TLB flush from us meanwhile.
-    u32 idle = 0;
-    while (!executing_.compare_exchange_weak(idle, 2, kAcquire, kRelaxed)) {
-        if (idle == 2)
-            return;
-        idle = 0;
-        tlb_service();
-        x86::pause();
+Pages::~Pages() {
+    Guard guard{lock_};
+    while (SyscallThread* const parked = idle_.pop_front()) {
+        threads_.remove(*parked);
+        delete parked;
     }
-    space_->unmap_pinned(address_, count_ * kPageSize);
-}
-
-u64 Pages::count(FlexscStatus status) const {
-    u64 found = 0;
-    for (unsigned page = 0; page < count_; ++page) {
-        const FlexscEntry* entries = frames_[page].data<const FlexscEntry>();
-        for (unsigned i = 0; i < api::kFlexscEntriesPerPage; ++i)
-            found += load_status(entries[i]) == static_cast<u8>(status);
+    if (own_thread != nullptr) {
+        threads_.remove(*own_thread);
+        delete own_thread;
     }
-    return found;
+    ASSERT(threads_.empty());
 }
 
-u64 Pages::execute_page(FlexscEntry* entries) {
-    Caller& caller = owner_->caller;
-    u64 executed = 0;
-    FlexscEntry* const end = entries + api::kFlexscEntriesPerPage;
-    for (FlexscEntry* entry = entries; entry != end; ++entry) {
+Result<SyscallThread*> Pages::make_thread() {
+    Owned<SyscallThread> made = TRY(make_owned<SyscallThread>(*this));
+    made->thread = TRY(Thread::create("flexsc", live, made.get()));
+    made->thread->caller = &owner_->caller;
+    if (!mutant(Mutant::FlexscSpace))
+        made->thread->set_space(space_);
+    Guard guard{lock_};
+    threads_.push_back(*made);
+    return made.release();
+}
+
+/// One that is parked, or a new one; null without memory.
+SyscallThread* Pages::take() {
+    {
+        Guard guard{lock_};
+        for (SyscallThread& idle : idle_)
+            if (sched::is_parked(*idle.thread)) { // else another core is still on its way off its stack
+                idle_.remove(idle);
+                return &idle;
+            }
+    }
+    const Result<SyscallThread*> made = make_thread();
+    return made.has_value() ? *made : nullptr;
+}
+
+void Pages::give_up(SyscallThread*& kept) {
+    if (kept == nullptr)
+        return;
+    Guard guard{lock_};
+    idle_.push_front(*kept);
+    kept = nullptr;
+}
+
+void Pages::live(void* argument) {
+    SyscallThread& self = *static_cast<SyscallThread*>(argument);
+    x86::sti();
+    for (;;) {
+        if (self.pages.run(self))
+            sched::give_back();
+        else
+            sched::park();
+    }
+}
+
+// On a syscall thread. False: its call has had to wait, whoever lent the core is gone, and the batch with it.
+bool Pages::run(SyscallThread& self) {
+    Batch& batch = *self.batch;
+    const Thread& thread = *self.thread;
+    Caller& caller = *thread.caller;
+    const unsigned page = batch.page;
+    FlexscEntry* const end = batch.end;
+    FlexscEntry* const first = end - kEntries;
+    // Calls that begin to wait from now on have entries that this loop has passed.
+    const u64 waiting = mutant(Mutant::FlexscAba) ? 0 : waiting_[page].load(kRelaxed);
+    for (FlexscEntry* entry = batch.next; entry != end; ++entry) {
         if (!wants_execution(load_status(*entry))) [[unlikely]] { // a full batch never scans
             entry = next_submitted(entry + 1, end);
             if (entry == end)
                 break;
         }
-        entry->status = static_cast<u8>(FlexscStatus::Busy);
-        compiler_barrier();
-        const u32 number = read_once(entry->number);
-        u64 arguments[6];
-#pragma GCC unroll 6
-        for (unsigned i = 0; i < 6; ++i)
-            arguments[i] = read_once(entry->args[i]);
-        const bool sane = read_once(entry->argument_count) <= 6;
-        i64 result = -static_cast<i64>(Errno::Inval);
-        if (sane) {
-            const SyscallTable& table = mutant(Mutant::FlexscRoutes) ? trap_table : page_table;
-            if (mutant(Mutant::FlexscDoubleRead))
-                result = syscall_dispatch(caller, read_once(entry->number), entry->args, table);
-            else
-                result = syscall_dispatch(caller, number, arguments, table);
+        if (waiting != 0 && (waiting & entry_bit(entry, first)) != 0) [[unlikely]]
+            continue; // submitted again before its former call is over: not before then [threats F3]
+        batch.next = entry;
+        i64 result = call_entry(*entry, caller);
+        if (result < 0) [[unlikely]]
+            result = without_restart(result);
+        if (!thread.is_lent()) [[unlikely]] {
+            finish(self, *entry, page, result);
+            return false;
         }
-        __atomic_store_n(&entry->result, result, __ATOMIC_RELAXED);
-        // Release: whoever sees Done sees the result.
-        __atomic_store_n(&entry->status, static_cast<u8>(FlexscStatus::Done), __ATOMIC_RELEASE);
-        ++executed;
+        complete_entry(*entry, result);
+        ++batch.completed;
     }
-    return executed;
+    batch.next = end;
+    return true;
 }
 
-u64 Pages::execute() {
-    u64 executed = 0;
-    Thread& self = sched::current();
-    self.may_not_wait = true; // one call that slept would keep all others waiting
+// Under the lock until the last access: withdraw() takes it once nothing waits any more.
+void Pages::finish(SyscallThread& self, FlexscEntry& entry, unsigned page, i64 result) {
+    complete_entry(entry, result);
+    ++this_cpu().counters.calls_flexsc;
+    statistics.waited.fetch_add(1, kRelaxed);
+    Guard guard{lock_};
+    waiting_[page].fetch_xor(entry_bit(&entry, entries_of(page)), kRelaxed);
+    idle_.push_back(self);
+    completions_.fetch_add(1, kRelease);
+    waiting_count_.fetch_sub(1, kRelease);
+    done.wake_everything();
+}
+
+u64 Pages::execute(unsigned page, SyscallThread*& kept) {
+    FlexscEntry* const first = entries_of(page);
+    FlexscEntry* const end = first + kEntries;
+    Batch batch{page, next_submitted(first, end), end, 0};
+    while (batch.next != end) {
+        if (kept == nullptr && (kept = take()) == nullptr)
+            break; // no memory: they stay Submitted
+        kept->batch = &batch;
+        if (sched::lend(*kept->thread))
+            break;
+        kept = nullptr;
+        waiting_[page].fetch_xor(entry_bit(batch.next, first), kRelaxed);
+        waiting_count_.fetch_add(1, kRelaxed);
+        batch.next = next_submitted(batch.next + 1, end);
+    }
+    this_cpu().counters.calls_flexsc += batch.completed;
+    return batch.completed;
+}
+
+void Pages::completed(u64 calls) {
+    completions_.fetch_add(calls, kRelease);
+    done.wake_everything();
+}
+
+u64 Pages::take_completions() {
+    const u64 now = completions_.load(kAcquire);
+    return now - std::exchange(reported_, now);
+}
+
+u64 Pages::submitted(u64 pages) const {
+    u64 have = 0;
+    for (; pages != 0; pages &= pages - 1) {
+        const unsigned page = static_cast<unsigned>(__builtin_ctzll(pages));
+        FlexscEntry* const end = entries_of(page) + kEntries;
+        FlexscEntry* entry = next_submitted(entries_of(page), end);
+        while (entry != end && is_waiting(*entry, page))
+            [[unlikely]] entry = next_submitted(entry + 1, end);
+        have |= u64{entry != end} << page;
+    }
+    return have;
+}
+
+u64 Pages::count(FlexscStatus status) const {
+    u64 found = 0;
     for (unsigned page = 0; page < count_; ++page)
-        executed += execute_page(frames_[page].data<FlexscEntry>());
-    self.may_not_wait = false;
-    this_cpu().counters.calls_flexsc += executed;
-    return executed;
+        for (unsigned i = 0; i < kEntries; ++i)
+            found += load_status(entries_of(page)[i]) == static_cast<u8>(status);
+    return found;
+}
+
+void Pages::withdraw() {
+    for (unsigned page = 0; page < count_; ++page)
+        while (!try_lock(page)) { // a worker is in the middle of a batch, and may want a TLB flush from us
+            tlb_service();
+            x86::pause();
+        }
+    if (mutant(Mutant::FlexscLeave)) {
+        (void)Ref<Pages>(*this).leak();
+        return space_->unmap_pinned(address_, count_ * kPageSize);
+    }
+    {
+        Guard guard{lock_};
+        for (SyscallThread& each : threads_)
+            sched::kill(*each.thread);
+    }
+    constexpr u64 kPatienceNs = 5'000'000'000;
+    while (!done.wait_while([&] { return waiting_calls() != 0; }, clock_monotonic_ns() + kPatienceNs, 0,
+                            WaitMode::Uninterruptible)
+                .has_value())
+        log("flexsc: {} calls of thread {} go on after its end", waiting_calls(), owner_id());
+    {
+        Guard guard{lock_}; // the last one may be in finish() still
+        for (SyscallThread& each : threads_)
+            while (!sched::is_parked(*each.thread)) { // on its way off its stack, on another core
+                tlb_service();
+                x86::pause();
+            }
+    }
+    space_->unmap_pinned(address_, count_ * kPageSize);
 }
 
 } // namespace tollgate::flexsc
