@@ -33,7 +33,8 @@ inline bool is_protected(const Process& process) { return process.id() == 1; }
 void get_signal_action(const Process& process, int signal, SignalAction& to);
 void exchange_shared_action(Process& process, int signal, const SignalAction& action, SignalAction& before);
 inline void exchange_signal_action(Process& process, int signal, const SignalAction& action, SignalAction& before) {
-    if (process.thread_count() != 1 || !has_handler(action)) [[unlikely]]
+    if (process.thread_count() != 1 || process.flexsc_registrations.load(kRelaxed) != 0 || !has_handler(action))
+        [[unlikely]]
         return exchange_shared_action(process, signal, action, before);
     // Nobody else delivers its signals, and senders look at the handler alone, one word: no lock.
     SignalAction& stored = process.signals.actions[signal - 1];
