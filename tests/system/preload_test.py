@@ -17,6 +17,7 @@ import calibrate  # noqa: E402
 import ktap  # noqa: E402
 import program  # noqa: E402
 
+KERNEL = program.BUILD / "kernel" / "tollgate-test.elf"
 BOUND = 120.0  # seconds on the reference machine
 
 
@@ -32,7 +33,7 @@ def main(arguments: list[str]) -> int:
     options = p.parse_args(arguments)
     environment = dict(setting.split("=", 1) for setting in options.env) | {"LD_PRELOAD": options.library}
     ended = program.start(program.Program([options.program], environment=environment), b"", False, options.accel, options.smp,
-                          append=options.append, timeout=calibrate.scaled(BOUND))
+                          append=options.append, timeout=calibrate.scaled(BOUND), kernel=KERNEL)
     output = ended.output.decode("utf-8", "replace")
     verdict = ktap.parse(output)
     found = ktap.problems(verdict, options.expect)
