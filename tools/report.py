@@ -13,6 +13,7 @@ import pathlib
 import sys
 
 import anchors
+import flexsc_fit
 import results
 from guest import BUILD, ROOT
 from results import ResultError, Row
@@ -109,6 +110,8 @@ def text(document: dict, where: str) -> str:
         cells = [("operation", "gate", "pti=off", "pti=on")]
         cells += [(op, gate, figure(off), figure(on)) for op, gate, off, on in grid(mine)]
         parts.append("\n".join(head + aligned(cells)))
+        if fits := flexsc_fit.table(mine, kind):
+            parts.append(fits)
     if notes := results.skipped(document):
         parts.append("Not measured:\n" + "\n".join("  " + note for note in notes))
     parts.append(anchors.table())
