@@ -40,11 +40,14 @@ long finish(FlexscEntry& entry) {
             break;
     return Flexsc::is_done(entry) ? Flexsc::take(entry) : -ETIME;
 }
+/// Under an emulator that runs one CPU at a time.
+void let_worker_run() { _mm_pause(); }
+
 /// Until its call has begun to wait.
 bool begun(const FlexscEntry& entry) {
     return wait_until([&] {
         Flexsc::wait(0, api::kFlexscKick);
-        _mm_pause(); // lets another CPU run under an emulator that runs one at a time
+        let_worker_run();
         return status_of(entry) == FlexscStatus::Busy;
     });
 }
@@ -322,10 +325,14 @@ int threads(uint64_t policy) {
             Flexsc::post(gate->entry(0), SYS_gettid);
             checks.expect(finish(gate->entry(0)) == gettid());
             __atomic_fetch_add(&registered, 1, __ATOMIC_RELAXED);
-            wait_until([&] { return __atomic_load_n(&go, __ATOMIC_RELAXED); }, 10'000'000);
+            wait_until([&] { return let_worker_run(), __atomic_load_n(&go, __ATOMIC_RELAXED); }, 10'000'000);
         });
     checks.expect(wait_until(
-        [&] { return __atomic_load_n(&registered, __ATOMIC_RELAXED) == api::kFlexscMaxRegistrations; }, 10'000'000));
+        [&] {
+            let_worker_run();
+            return __atomic_load_n(&registered, __ATOMIC_RELAXED) == api::kFlexscMaxRegistrations;
+        },
+        10'000'000));
     const auto one_more = Flexsc::open(policy_of(policy), 1);
     checks.expect(!one_more.has_value() && one_more.error() == ENOSPC);
     __atomic_store_n(&go, true, __ATOMIC_RELAXED);

@@ -101,11 +101,11 @@ Visit round(Worker& self) {
         if (!pages)
             break;
         self.visited = pages->serial;
-        Visit one;
-        do {
-            one = visit(self, *pages);
-            all.executed += one.executed;
-        } while (mutant(Mutant::FlexscFlood) && one.executed != 0);
+        Visit one = visit(self, *pages);
+        all.executed += one.executed;
+        if (mutant(Mutant::FlexscFlood))
+            for (unsigned empty = 0; empty < 1'000'000; empty = one.executed != 0 ? 0 : empty + 1)
+                one = visit(self, *pages);
         all.left |= one.left;
         all.poll_ns = one.poll_ns > all.poll_ns ? one.poll_ns : all.poll_ns;
     }
