@@ -193,7 +193,13 @@ class Readme(unittest.TestCase):
         self.assertEqual(self.run_readme(True), [])
         text = self.readme.read_text()
         self.assertTrue(text.startswith("before\n") and text.endswith("\nafter\n"))
-        self.assertIn("| null | native | 100 | - |", text)
+        self.assertIn("| operation | native |", text)
+        self.assertIn("| null | 100 / - |", text)
+
+    def test_batches_are_the_smallest_and_the_largest(self):
+        both = [entry(f"null/{gate}", 100) for gate in ("fastcall", "flexsc_own/batch:64", "flexsc_own/batch:2", "flexsc_own/batch:1", "native")]
+        rows = [row for row in report.results.rows(merged(icount("off", *both)), "test") if row.kind == "icount"]
+        self.assertEqual(report.shown_gates(rows), ["native", "flexsc_own x1", "flexsc_own x64", "fastcall"])
 
     def test_markers(self):
         for text in ("none", report.BEGIN, f"{report.END}{report.BEGIN}", report.BEGIN * 2 + report.END):
