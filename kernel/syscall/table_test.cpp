@@ -54,9 +54,6 @@ TEST(SyscallTable, ThreadCallsAreForTrapsAlone) {
                                      __NR_execve,
                                      __NR_exit,
                                      __NR_exit_group,
-                                     __NR_wait4,
-                                     __NR_kill,
-                                     __NR_tgkill,
                                      __NR_arch_prctl,
                                      __NR_prctl,
                                      __NR_set_tid_address,
@@ -65,10 +62,7 @@ TEST(SyscallTable, ThreadCallsAreForTrapsAlone) {
                                      __NR_sched_yield,
                                      __NR_sched_setaffinity,
                                      __NR_getcpu,
-                                     __NR_nanosleep,
-                                     __NR_clock_nanosleep,
                                      __NR_restart_syscall,
-                                     __NR_futex,
                                      __NR_flexsc_register,
                                      __NR_flexsc_wait};
     for (const long number : kThreadCalls)

@@ -96,7 +96,11 @@ private:
     bool is_waiting(const api::FlexscEntry& entry, unsigned page) const {
         return waiting_[page].load(kRelaxed) >> (&entry - entries_of(page)) & 1;
     }
+    /// Executes the batch that it has been given. False: a call had to wait, and whoever lent the core is gone, with
+    /// the batch.
     bool run(SyscallThread& self);
+    template <bool kSomeWait>
+    bool run_entries(SyscallThread& self, u64 waiting);
     void finish(SyscallThread& self, api::FlexscEntry& entry, unsigned page, i64 result);
     SyscallThread* take();
     Result<SyscallThread*> make_thread();
