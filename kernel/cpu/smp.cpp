@@ -4,6 +4,7 @@
 #include "cpu/apic.h"
 #include "cpu/clock.h"
 #include "cpu/features.h"
+#include "cpu/tlb.h"
 #include "lib/memory.h"
 
 namespace tollgate {
@@ -28,6 +29,7 @@ bool ap_start(void* trampoline_page, Cpu& cpu, u64 stack_top) {
         while (x86::rdtsc() < limit) {
             if (cpu.online.load(kAcquire))
                 return true;
+            tlb_service(); // it may have to ask for frames that we keep
             x86::pause();
         }
     }
