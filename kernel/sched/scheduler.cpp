@@ -214,12 +214,14 @@ void Scheduler::on_timer(TrapOrigin origin) {
     Atomic<u32>& samples = origin == TrapOrigin::User ? current.user_samples_ : current.kernel_samples_;
     samples.store(samples.load(kRelaxed) + 1, kRelaxed);
     timers::run();
-    if (own.ready_count.load(kRelaxed) != 0 && &current != this_cpu().idle && x86::rdtsc() >= own.slice_end) {
+    const u64 now = x86::rdtsc();
+    if (own.ready_count.load(kRelaxed) != 0 && &current != this_cpu().idle && now >= own.slice_end) {
         push_away();
         cpu_request_work(kWorkReschedule);
-        // The turn is over, which must be said once: an interrupt that is due again before the thread is out of the
-        // kernel would leave it no time to get there.
-        own.slice_end = ~u64{0};
+        // An interrupt that is due again before the thread is out of the kernel would leave it no time to get there.
+        // Nor may it never be due again: if whoever waits goes to another core first, this thread goes on with a new
+        // turn.
+        own.slice_end = now + slice_ticks;
     }
     arm_timer();
 }
