@@ -72,6 +72,8 @@ void emit_offsets() {
     DEFINE(DIRECT_MAP_SLOT, kDirectMapSlot);
     DEFINE(FASTCALL_SPACE, kFastcallSpace);
     DEFINE(FASTCALL_STACKS, kFastcallStacks);
+    DEFINE(FASTCALL_ARRAYS, kFastcallArrays);
+    DEFINE(FASTCALL_ARRAY_SIZE, kFastcallArraySize);
     DEFINE(FASTCALL_ENTRIES, api::kFastcallEntries);
     DEFINE(SYS_FASTCALL, api::kSysFastcall);
     DEFINE(AP_TRAMPOLINE, kApTrampoline);

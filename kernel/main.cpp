@@ -16,6 +16,7 @@
 #include "fs/random.h"
 #include "fs/vfs.h"
 #include "gate/fastcall/device.h"
+#include "gate/fastcall/space.h"
 #include "gate/flexsc/flexsc.h"
 #include "gate/vdso/vdso.h"
 #include "machine_file.h"
@@ -117,7 +118,6 @@ void connect_layers() {
                      .open_program = open_program,
                      .write_path = write_program_path,
                      .random = fs::fill_random,
-                     .space_created = fastcall::prepare_space,
                      .map_vdso = vdso::map_into,
                      .withdraw_pages = flexsc::withdraw_pages,
                      .wake_futex = futex_wake_one,

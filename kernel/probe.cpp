@@ -142,7 +142,7 @@ Result<u64> sys_probe(Caller& caller, u64 operation, u64 a, u64 b) {
         apic::send_nmi(cpu_by_number(static_cast<unsigned>(a)).apic_id);
         return u64{0};
     case Probe::FastcallFault:
-        return fastcall::register_probe(*caller.space);
+        return fastcall::register_probe(*caller.process);
     case Probe::FailAllocation:
         return fail_alloc::arm(a, b == 0 ? fail_alloc::Failing::Once : fail_alloc::Failing::FromThenOn);
     case Probe::UserExecutable:

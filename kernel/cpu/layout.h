@@ -21,11 +21,14 @@ inline constexpr u64 kKernelBase = 0xffffffff80000000; // PML4 slot 511, PDPT sl
 /// The fastcall space: a page directory of each process's own, in both of its page tables.
 inline constexpr u64 kFastcallSpace = 0xffffffffc0000000; // PML4 slot 511, PDPT slot 511
 inline constexpr u64 kFastcallSpaceEnd = 0xfffffffffff00000;
-/// In it: the table; a page of stack for each CPU, a guard page below each; functions and data from kFastcallHeap on.
+/// In it: the table (a page of function pointers, a page of arrays beside them); a page of stack for each CPU, a guard
+/// page below each; functions and data from kFastcallHeap on.
 inline constexpr u64 kFastcallTable = kFastcallSpace;
+inline constexpr u64 kFastcallArrays = kFastcallTable + 0x1000;
+inline constexpr u64 kFastcallArraySize = 0x400; // 128 words
 inline constexpr u64 kFastcallStacks = kFastcallSpace + 0x100000;
 inline constexpr u64 kFastcallStackStride = 0x2000;
-inline constexpr u64 kFastcallHeap = kFastcallSpace + 0x200000;
+inline constexpr u64 kFastcallHeap = kFastcallSpace + 0x200000; // in page tables of their own
 
 // Offsets in an entry area; a page of each kind that faults lies below every stack.
 inline constexpr u64 kAreaCpu = 0x0000, kAreaGdtTss = 0x1000, kAreaIdt = 0x2000;

@@ -29,7 +29,7 @@ Result<Ref<AddressSpace>> AddressSpace::create() {
 
 // Nobody else knows the space any more, but an object that shrinks may still find it: try_retain() fails then.
 AddressSpace::~AddressSpace() NO_THREAD_SAFETY_ANALYSIS {
-    if (destroyed_hook)
+    if (destroyed_hook && fastcall_state.load(kRelaxed))
         destroyed_hook(*this);
     paging::destroy_space(tables_); // before the areas' objects, which may hold the last reference to a frame
     areas_.dismantle([](Area& area) { delete &area; });
@@ -314,26 +314,6 @@ u64 AddressSpace::set_break(u64 address) {
             return break_;
     }
     return break_ = address;
-}
-
-Result<void> AddressSpace::map_fastcall_page(u64 address, Frame frame, Access access) {
-    ASSERT(address >= kFastcallSpace && address < kFastcallSpaceEnd);
-    Guard guard{lock_};
-    u64* entry = TRY(paging::find_entry(tables_locked(), address, true));
-    ASSERT(*entry == 0);
-    paging::set_entry(entry, paging::make_entry(frame.leak(), access, Privilege::Kernel));
-    return {};
-}
-
-void AddressSpace::unmap_fastcall_page(u64 address) {
-    Guard guard{lock_};
-    const Result<u64*> entry = paging::find_entry(tables_locked(), address, false);
-    if (!entry.has_value() || **entry == 0)
-        return;
-    const PhysAddr frame{**entry & kPteAddress};
-    paging::set_entry(*entry, 0);
-    flush(address, address + kPageSize);
-    (void)Frame::adopt(frame);
 }
 
 } // namespace tollgate

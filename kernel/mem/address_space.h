@@ -55,7 +55,7 @@ public:
     ~AddressSpace();
 
     /// A copy for a child process: private pages are copied at the first write of either side, shared ones stay shared.
-    /// Pinned areas and the fastcall space are not inherited; the caller prepares the latter (Hooks::space_created).
+    /// Pinned areas and the fastcall space are not inherited.
     /// Errno::NoMem.
     Result<Ref<AddressSpace>> fork() EXCLUDES(lock_);
 
@@ -106,10 +106,16 @@ public:
     /// Writes into the space without its being loaded (the loader). Populates pages. Errno::Fault, NoMem.
     Result<void> write_bytes(u64 address, const void* from, u64 size) EXCLUDES(lock_);
 
-    /// Maps a page of the fastcall space (supervisor); see gate/fastcall. The space owns the frame's reference from now
-    /// on.
+    /// The fastcall space (supervisor pages; see gate/fastcall) in place of the empty one that all spaces share, with
+    /// these pages in it. `state` becomes fastcall_state. Errors: NoMem; Exist, if there is a state already.
+    Result<void> begin_fastcall_space(std::span<const paging::FixedPage> pages, void* state) EXCLUDES(lock_);
+    /// Maps a page into it; the space owns the frame's reference from now on.
     Result<void> map_fastcall_page(u64 address, Frame frame, Access access) EXCLUDES(lock_);
-    void unmap_fastcall_page(u64 address) EXCLUDES(lock_);
+    /// Maps a page of device registers, uncached; must be unmapped before the space goes.
+    Result<void> map_fastcall_device(u64 address, PhysAddr registers) EXCLUDES(lock_);
+    /// Takes out the pages of [start, end), by one flush; kMostFastcallPages at most.
+    void unmap_fastcall_pages(u64 start, u64 end) EXCLUDES(lock_);
+    static constexpr unsigned kMostFastcallPages = 64;
 
     /// For tests: problems found by walking the tables (M1).
     unsigned audit() EXCLUDES(lock_);
@@ -128,8 +134,9 @@ public:
 
     u64 kernel_root() const { return tables_.kernel_root.value(); }
 
-    /// The fastcall gate's state of this space; freed through the hook of set_space_destroyed_hook().
-    void* fastcall_state = nullptr;
+    /// The fastcall gate's state of this space, null until a function is registered; freed through this hook, before
+    /// the tables go.
+    Atomic<void*> fastcall_state{nullptr};
     static void set_destroyed_hook(void (*hook)(AddressSpace&));
 
 private:

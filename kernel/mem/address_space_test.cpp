@@ -222,6 +222,7 @@ Result<void> use_a_space() {
     }
     Frame frame = TRY(Frame::allocate());
     (void)TRY(space->map_pinned(std::span<const Frame>(&frame, 1), Access::ReadWrite));
+    TRY(space->begin_fastcall_space({}, nullptr));
     TRY(space->map_fastcall_page(kFastcallHeap, TRY(Frame::allocate()), Access::ReadExecute));
     if (space->audit() != 0)
         return fail(Errno::Fault);

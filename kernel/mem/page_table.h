@@ -39,7 +39,20 @@ PhysAddr unmap_kernel(u64 address);
 /// The same for adjacent pages, by one flush.
 void unmap_kernel(u64 address, std::span<PhysAddr> frames);
 
-/// New roots for an address space: user half empty, kernel half shared, fastcall space empty.
+/// A page of the part of the fastcall space below kFastcallHeap.
+struct FixedPage {
+    u64 address;
+    PhysAddr frame;
+    Access access;
+};
+/// A directory for the fastcall space, with these pages in it, of each of which it takes a reference. Errno::NoMem.
+Result<PhysAddr> make_fastcall_directory(std::span<const FixedPage> pages);
+/// The one that every space has until it registers a function; boot, before the first create_space().
+void set_empty_fastcall_directory(PhysAddr directory);
+/// Gives a space one of its own, once. The caller flushes.
+void set_fastcall_directory(SpaceTables& tables, PhysAddr directory);
+
+/// New roots for an address space: user half empty, kernel half shared, the empty fastcall space.
 Result<SpaceTables> create_space();
 /// Frees the tables (and the user frames they still map, and the fastcall space's).
 void destroy_space(SpaceTables& tables);

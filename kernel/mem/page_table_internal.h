@@ -12,8 +12,9 @@ inline constexpr u64 kTableFlags = kPtePresent | kPteWrite;
 /// Written at boot, read-only afterwards.
 struct SharedTables {
     bool pti = false;
-    PhysAddr image_directory; ///< page directory of the kernel image
-    PhysAddr entry_directory; ///< the same slot for user tables: entry text only
+    PhysAddr image_directory;    ///< page directory of the kernel image
+    PhysAddr entry_directory;    ///< the same slot for user tables: entry text only
+    PhysAddr fastcall_directory; ///< of spaces without a function
     u16 slots[kUserSlots] = {};
     unsigned slot_count = 0; ///< PML4 slots that every space copies
 };

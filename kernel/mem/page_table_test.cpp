@@ -69,6 +69,9 @@ TEST(PageTable, AuditFindsWhatItLooksFor) { // [threats M1]; its complaints on t
     ASSERT_TRUE(tables.has_value());
     EXPECT_EQ(paging::audit(*tables), 0u);
     Result<u64*> entry = paging::find_entry(*tables, kUserPage, true);
+    const Result<PhysAddr> directory = paging::make_fastcall_directory({});
+    ASSERT_TRUE(directory.has_value());
+    paging::set_fastcall_directory(*tables, *directory);
     Result<u64*> fastcall = paging::find_entry(*tables, kFastcallHeap, true);
     ASSERT_TRUE(entry.has_value() && fastcall.has_value());
     Result<Frame> frame = Frame::allocate();

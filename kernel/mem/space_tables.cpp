@@ -1,7 +1,8 @@
 // The tables of one address space. Each table's frame record counts the entries that are used and remembers which
 // chunks of 16 they lie in, so that copying, clearing and destroying a sparse space looks at few entries, and tables go
 // as soon as they are empty. The last slot of the PML4 is a space's own: it holds the kernel image (shared directory)
-// and its fastcall space. A PDPT of the user half stays until the space goes, since two roots point to it.
+// and its fastcall space (a shared directory too, until a function is registered). A PDPT of the user half stays until
+// the space goes, since two roots point to it.
 #include "lib/mutants.h"
 #include "mem/page_table_internal.h"
 
@@ -78,14 +79,38 @@ void free_tree(PhysAddr table, unsigned level) {
 
 } // namespace
 
+Result<PhysAddr> make_fastcall_directory(std::span<const FixedPage> pages) {
+    NewTable directory, table;
+    if (directory.missing() || table.missing())
+        return fail(Errno::NoMem);
+    const PhysAddr top = directory.keep(), leaves = table.keep();
+    set_entry(&direct<u64>(top)[0], leaves.value() | kTableFlags);
+    for (const FixedPage& page : pages) {
+        ASSERT(page.address >= kFastcallSpace && page.address < kFastcallHeap);
+        frames::add_reference(page.frame);
+        set_entry(&direct<u64>(leaves)[index(page.address, 0)], make_entry(page.frame, page.access, Privilege::Kernel));
+    }
+    return top;
+}
+
+void set_empty_fastcall_directory(PhysAddr directory) { shared.fastcall_directory = directory; }
+
+void set_fastcall_directory(SpaceTables& tables, PhysAddr directory) {
+    for (const PhysAddr root : {tables.kernel_root, tables.user_root}) {
+        u64& entry = table_at(direct<u64>(root)[511])[kFastcallSlot];
+        ASSERT(frame_of(entry) == shared.fastcall_directory || frame_of(entry) == directory);
+        entry = directory.value() | kTableFlags;
+    }
+}
+
 Result<SpaceTables> create_space() {
-    NewTable kernel, last, fastcall;
-    if (kernel.missing() || last.missing() || fastcall.missing())
+    NewTable kernel, last;
+    if (kernel.missing() || last.missing())
         return fail(Errno::NoMem);
     NewTable user, user_last; // without pti=on they go again
     if (shared.pti && (user.missing() || user_last.missing()))
         return fail(Errno::NoMem);
-    const PhysAddr directory = fastcall.keep(), root = kernel.keep(), last_root = last.keep();
+    const PhysAddr directory = shared.fastcall_directory, root = kernel.keep(), last_root = last.keep();
     const u64* common = direct<u64>(kernel_root());
     u64* top = direct<u64>(root);
     for (unsigned i = 0; i < shared.slot_count; ++i)
@@ -123,7 +148,8 @@ void destroy_space(SpaceTables& tables) {
         upper[kImageSlot] = upper[kFastcallSlot] = 0;
         frames::free_table(frame_of(entry));
     };
-    free_tree(frame_of(table_at(top[511])[kFastcallSlot]), 1);
+    if (const PhysAddr own = frame_of(table_at(top[511])[kFastcallSlot]); own != shared.fastcall_directory)
+        free_tree(own, 1);
     free_upper(top[511]);
     if (tables.user_root != tables.kernel_root) {
         free_upper(user_top[511]);
@@ -158,6 +184,7 @@ Result<u64*> find_entry(SpaceTables& tables, u64 address, bool create) {
         if (!(entry & kPtePresent)) [[unlikely]] {
             if (!create)
                 return fail(Errno::Fault);
+            ASSERT(table != direct<u64>(shared.fastcall_directory)); // it stays empty
             const PhysAddr fresh = frames::allocate_table();
             if (fresh.is_null())
                 return fail(Errno::NoMem);

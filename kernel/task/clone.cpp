@@ -45,10 +45,7 @@ void clear_handlers(Process& child) {
 Result<Ref<AddressSpace>> child_space(const Caller& caller, u64 flags) {
     if (flags & kCloneVm)
         return caller.process->space();
-    Ref<AddressSpace> space = TRY(caller.space->fork());
-    if (const auto created = TaskAccess::hooks().space_created)
-        TRY(created(*space));
-    return space;
+    return caller.space->fork();
 }
 
 Result<Ref<Process>> make_child(Caller& caller, const CloneArguments& arguments) {

@@ -108,8 +108,6 @@ Result<Program> load_program(const ProgramRequest& request, ExecStrings& strings
     program->stack_pointer = TRY(build_stack(space, stack, strings, contents));
     if (request.process)
         space.set_limits(request.process->limits[Limit::AddressSpace], request.process->limits[Limit::Data]);
-    if (hooks.space_created)
-        TRY(hooks.space_created(space));
     return Program{std::move(*program.get())};
 }
 

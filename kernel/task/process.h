@@ -273,8 +273,6 @@ struct Hooks {
     bool (*write_path)(const Caller*, File&, Sink&) = nullptr;
     /// Fills in random bytes.
     void (*random)(void* to, u64 size) = nullptr;
-    /// exec, spawn and fork: gives a new space, not loaded yet, its fastcall table.
-    Result<void> (*space_created)(AddressSpace&) = nullptr;
     /// exec and spawn: maps the vDSO into a new space; where its ELF header is, for AT_SYSINFO_EHDR.
     Result<u64> (*map_vdso)(AddressSpace&) = nullptr;
     /// The calling thread, which has flexsc_pages, is about to leave its space by exit or by execve: they are

@@ -1,20 +1,22 @@
-// Each ioctl registers one more entry in the caller's table (spec: fastcall, 10).
+// Each ioctl registers one more function in the caller's table (spec: fastcall, 10). -EFAULT leaves the registration,
+// as the prototype does.
 #include "gate/fastcall/device.h"
 
 #include "api/fastcall.h"
 #include "fs/vfs.h"
+#include "gate/fastcall/provider.h"
 #include "task/process.h"
 
 namespace tollgate::fastcall {
 namespace {
 
-#define EXAMPLE(name) extern "C" const u8 fastcall_##name[], fastcall_##name##_end[]
-EXAMPLE(noop);
-EXAMPLE(stack);
-EXAMPLE(priv);
-EXAMPLE(array);
-EXAMPLE(probe);
-#undef EXAMPLE
+FASTCALL_FUNCTION(noop);
+FASTCALL_FUNCTION(stack);
+FASTCALL_FUNCTION(priv);
+FASTCALL_FUNCTION(array);
+FASTCALL_FUNCTION(probe);
+
+constexpr Mapping kPrivatePage{.kind = Mapping::Kind::Private}, kUserPage{.kind = Mapping::Kind::User};
 
 class ExamplesFile final : public File {
 public:
@@ -23,15 +25,15 @@ public:
     Result<u64> control(Caller& caller, u32 request, u64 argument) override {
         switch (request) {
         case api::kFastcallIoctlNoop:
-            return add(caller, {fastcall_noop, fastcall_noop_end}, {}, argument);
+            return add(caller, noop_function, {}, argument);
         case api::kFastcallIoctlStack:
-            return add(caller, {fastcall_stack, fastcall_stack_end}, {}, argument);
+            return add(caller, stack_function, {}, argument);
         case api::kFastcallIoctlPriv:
-            return add(caller, {fastcall_priv, fastcall_priv_end}, {.private_page = true}, argument);
+            return add(caller, priv_function, {&kPrivatePage, 1}, argument);
         case api::kFastcallIoctlArray: {
-            const Registration made = TRY(register_function(*caller.space, {fastcall_array, fastcall_array_end},
-                                                            {.shared = true, .private_page = true}));
-            const api::FastcallArrayIoctl out{made.function, made.length, made.shared_address, made.index, 0};
+            static constexpr Mapping kPages[] = {kUserPage, kPrivatePage};
+            const Registration made = TRY(register_fastcall(*caller.process, array_function, {}, kPages, {}));
+            const api::FastcallArrayIoctl out{made.function, made.length, made.attributes[0], made.index, 0};
             TRY(copy_to_user(UserPtr<api::FastcallArrayIoctl>{argument}, out));
             return u64{0};
         }
@@ -41,11 +43,10 @@ public:
     }
 
 private:
-    static Result<u64> add(Caller& caller, const Function& function, const Mappings& mappings, u64 argument) {
-        const Registration made = TRY(register_function(*caller.space, function, mappings));
+    static Result<u64> add(Caller& caller, const Function& function, std::span<const Mapping> mappings, u64 argument) {
+        const Registration made = TRY(register_fastcall(*caller.process, function, {}, mappings, {}));
         const api::FastcallIoctl out{made.function, made.length, made.index, 0};
-        TRY(copy_to_user(UserPtr<api::FastcallIoctl>{argument},
-                         out)); // -EFAULT leaves the registration, as the prototype does
+        TRY(copy_to_user(UserPtr<api::FastcallIoctl>{argument}, out));
         return u64{0};
     }
 };
@@ -54,9 +55,11 @@ private:
 
 Result<Ref<File>> open_examples(const Caller*, u32) { return Ref<File>(TRY(make_ref<ExamplesFile>())); }
 
-Result<u64> register_probe(AddressSpace& space) {
-    return TRY(register_function(space, {fastcall_probe, fastcall_probe_end}, {}))
-    .index;
+Result<u64> register_probe(Process& process) {
+    return u64 {
+        TRY(register_fastcall(process, probe_function, {}, {}, {}))
+        .index
+    };
 }
 
 } // namespace tollgate::fastcall

@@ -1,7 +1,7 @@
 // /dev/fastcall-examples, ioctl-compatible with the published prototype's module.
 #pragma once
 
-#include "gate/fastcall/space.h"
+#include "gate/fastcall/provider.h"
 #include "task/file.h"
 
 namespace tollgate::fastcall {
@@ -9,6 +9,6 @@ namespace tollgate::fastcall {
 /// An open of the device.
 Result<Ref<File>> open_examples(const Caller*, u32 flags);
 /// Test builds: registers the function that reads any address it is given; its index.
-Result<u64> register_probe(AddressSpace& space);
+Result<u64> register_probe(Process& process);
 
 } // namespace tollgate::fastcall

@@ -1,6 +1,7 @@
 // The fastcall gate: native_entry comes here with rax = 442 and everything else as SYSCALL left it: user GS, user CR3, user RSP,
-// interrupts off. The index is clamped to the table without a branch (slot 127 is never used and returns -EINVAL like every free
-// one), then the function itself runs and executes SYSRET. The fastcall space is within the reach of a 32-bit displacement.
+// interrupts off. An index beyond the table becomes 442 without a branch, so that nothing beyond it can be reached speculatively either
+// (Spectre v1): the table's page holds 512 pointers, and all from FASTCALL_ENTRIES on are those of free slots for ever. Then the function
+// itself runs and executes SYSRET. The fastcall space is within the reach of a 32-bit displacement.
 
 #include "cpu/entry_macros.inc"
 
@@ -8,11 +9,9 @@
     .balign 64
     .global fastcall_entry, fastcall_dispatch, fastcall_stub
 fastcall_entry:
-    movl $FASTCALL_ENTRIES, %eax
-    PATCH(GUARD_FASTCALL_INDEX, cmpq %rax, %rdi; cmovaq %rax, %rdi)
-    shlq $5, %rdi                               // 32-byte entries
+    PATCH(GUARD_FASTCALL_INDEX, cmpq $(FASTCALL_ENTRIES - 1), %rdi; cmovaq %rax, %rdi)
 fastcall_dispatch:
-    jmp *FASTCALL_SPACE(%rdi)                   // the function finds its entry at FASTCALL_SPACE + rdi
+    jmp *FASTCALL_SPACE(, %rdi, 8)              // the function finds its attributes by rdi
 
 // What every free slot of every table points to. Entry text, so that it is mapped whatever CR3 is.
 fastcall_stub:

@@ -1,5 +1,7 @@
-// Slot n of the table owns window n of the fastcall heap: text page, a gap, private page. All pages are there from
-// registration to deregistration, since a fastcall that faults is a caller's error.
+// Slot n of the table owns window n of the fastcall heap: text, then the pages that are the function's alone, an
+// unmapped page between any two ranges. All pages are there from registration to deregistration, since a function
+// cannot wait for one. Until a space registers its first function it has the empty fastcall space, which is one for
+// all.
 #include "gate/fastcall/space.h"
 
 #include "api/fastcall.h"
@@ -9,158 +11,296 @@
 #include "lib/memory.h"
 #include "lib/unique_ptr.h"
 #include "sync/spinlock.h"
+#include "task/process.h"
 
-#include <array>
+#include <bit>
 
 namespace tollgate::fastcall {
 namespace {
 
-struct TableEntry {
-    Atomic<u64> function;
-    u64 attributes[3];
-};
-static_assert(sizeof(TableEntry) == 32); // entry.S shifts by 5
-constexpr unsigned kSlots = kPageSize / sizeof(TableEntry);
-static_assert(kSlots == api::kFastcallEntries + 1); // the last slot is where entry.S sends every index beyond the table
-
-constexpr u64 kWindow = 0x10000, kPrivateOffset = 0x2000;
-static_assert(kFastcallHeap + kSlots * kWindow < kFastcallSpaceEnd);
-
 extern "C" void fastcall_stub();
+
+constexpr unsigned kSlots = api::kFastcallEntries;
+constexpr u64 kWindow = kWindowPages * kPageSize;
+static_assert(kFastcallHeap + kSlots * kWindow < kFastcallSpaceEnd && kWindowPages <= AddressSpace::kMostFastcallPages);
+
+/// The table as entry.S and the functions read it. Every pointer from kSlots on is the stub's.
+struct Pointers {
+    Atomic<u64> function[kPageSize / 8];
+};
+struct Arrays {
+    u64 attributes[kAttributes][kFastcallArraySize / 8];
+    u64 function[kFastcallArraySize / 8]; ///< the function, where Pointers has something else
+};
+static_assert(sizeof(Pointers) == kPageSize && sizeof(Arrays) == kPageSize);
+
+/// A range that a registration has mapped.
+struct Piece {
+    u64 start = 0;
+    u32 pages = 0;
+    Mapping::Kind kind{};
+};
+
+/// A registered function.
+struct Entry {
+    const Function& function;
+    const Callbacks callbacks;
+    std::array<Piece, kAttributes> pieces{};
+    bool leaving = false; ///< under State::lock
+};
 
 /// AddressSpace::fastcall_state.
 struct State {
     Spinlock lock{LockRank::Fastcall};
-    Frame table;
-    std::array<u64, kSlots> shared GUARDED_BY(lock){};
-    std::array<bool, kSlots> used GUARDED_BY(lock){};
-    TableEntry* entries() { return table.data<TableEntry>(); }
+    Frame pointers, arrays;
+    u64 used[2] GUARDED_BY(lock) = {}; // bit n: slot n is taken, perhaps by nobody's entry yet
+    Entry* entries[kSlots] GUARDED_BY(lock) = {};
+
+    Pointers& table() { return *pointers.data<Pointers>(); }
+    Arrays& attributes() { return *arrays.data<Arrays>(); }
 };
 
-State& state_of(AddressSpace& space) {
-    ASSERT(space.fastcall_state != nullptr);
-    return *static_cast<State*>(space.fastcall_state);
-}
-
-/// One page of stack a CPU, shared by all spaces: interrupts are off in a fastcall, so nobody else can be on it. Boot
-/// only.
+// What all spaces share; boot only. Interrupts are off in a fastcall, so nobody else can be on its CPU's stack.
 constinit PhysAddr stacks[kMaxCpus] = {};
+constinit PhysAddr empty_pointers, empty_arrays;
 
 u64 stub_address() { return reinterpret_cast<u64>(fastcall_stub); }
+u64 window_of(unsigned slot) { return kFastcallHeap + slot * kWindow; }
 
-/// Takes out what register_function() has mapped so far.
-void unmap_window(AddressSpace& space, unsigned slot, u64 shared) {
-    space.unmap_fastcall_page(kFastcallHeap + slot * kWindow);
-    space.unmap_fastcall_page(kFastcallHeap + slot * kWindow + kPrivateOffset);
-    if (shared != 0)
-        space.unmap_pinned(shared, kPageSize);
+State* state_of(AddressSpace& space) { return static_cast<State*>(space.fastcall_state.load(kAcquire)); }
+
+constexpr unsigned kFixedPages = 2 + kMaxCpus;
+
+std::span<const paging::FixedPage> fixed_pages(std::array<paging::FixedPage, kFixedPages>& room, PhysAddr pointers,
+                                               PhysAddr arrays) {
+    size_t count = 0;
+    room[count++] = {kFastcallTable, pointers, Access::Read};
+    room[count++] = {kFastcallArrays, arrays, Access::Read};
+    for (unsigned cpu = 0; cpu < cpu_count(); ++cpu)
+        room[count++] = {kFastcallStacks + cpu * kFastcallStackStride + kPageSize, stacks[cpu], Access::ReadWrite};
+    return {room.data(), count};
 }
 
-Result<Registration> map_window(AddressSpace& space, unsigned slot, const Function& function, const Mappings& mappings,
-                                u64* attributes) {
-    const u64 size = static_cast<u64>(function.end - function.start);
-    ASSERT(size <= kPageSize);
-    const u64 text = kFastcallHeap + slot * kWindow;
-    Registration made{slot, text, kPageSize, 0};
-    Frame code = TRY(Frame::allocate());
-    memset(code.data(), 0xcc, kPageSize);
-    memcpy(code.data(), function.start, size);
-    TRY(space.map_fastcall_page(text, std::move(code), Access::ReadExecute));
-    if (mappings.shared) {
-        const Frame page = TRY(Frame::allocate());
-        made.shared_address = TRY(space.map_pinned({&page, 1}, Access::ReadWrite));
-        *attributes++ = made.shared_address;
+/// The space's state, made now if it has none.
+Result<State*> own_state(AddressSpace& space) {
+    if (State* const state = state_of(space))
+        return state;
+    Owned<State> state = TRY(make_owned<State>());
+    state->pointers = TRY(Frame::allocate_copy(empty_pointers));
+    state->arrays = TRY(Frame::allocate());
+    std::array<paging::FixedPage, kFixedPages> room;
+    const Result<void> begun =
+        space.begin_fastcall_space(fixed_pages(room, state->pointers.address(), state->arrays.address()), state.get());
+    if (begun.has_value())
+        return state.release();
+    if (begun.error() == Errno::Exist) // another thread was faster
+        return state_of(space);
+    return fail(begun.error());
+}
+
+/// The frames with the function's text, made if nobody has asked for them yet.
+Result<PhysAddr> text_of(const Function& function) {
+    if (const u64 text = function.text.load(kAcquire))
+        return PhysAddr{text};
+    const u64 pages = function.pages(), size = static_cast<u64>(function.end - function.start);
+    const PhysAddr fresh = TRY(frames::allocate_contiguous(pages));
+    memset(direct<u8>(fresh), 0xcc, pages * kPageSize);
+    memcpy(direct<u8>(fresh), function.start, size);
+    u64 expected = 0;
+    if (function.text.compare_exchange_strong(expected, fresh.value(), kAcqRel, kAcquire))
+        return fresh;
+    frames::free_contiguous(fresh, pages);
+    return PhysAddr{expected};
+}
+
+/// Gives the slot back.
+void release_slot(State& state, unsigned slot) {
+    Guard guard{state.lock};
+    state.entries[slot] = nullptr;
+    state.used[slot / 64] &= ~(u64{1} << slot % 64);
+}
+
+Result<unsigned> take_slot(State& state) {
+    Guard guard{state.lock};
+    unsigned slot = static_cast<unsigned>(std::countr_one(state.used[0]));
+    if (slot == 64)
+        slot += static_cast<unsigned>(std::countr_one(state.used[1]));
+    if (slot >= kSlots)
+        return fail(Errno::NoSpc);
+    state.used[slot / 64] |= u64{1} << slot % 64;
+    return slot;
+}
+
+Result<u64> map_user(AddressSpace& space, u32 pages) {
+    Frame fresh[kWindowPages];
+    for (u32 n = 0; n < pages; ++n)
+        fresh[n] = TRY(Frame::allocate());
+    return space.map_pinned({fresh, pages}, Access::ReadWrite);
+}
+
+Result<void> map_private(AddressSpace& space, u64 address, const Mapping& mapping) {
+    for (u32 n = 0; n < mapping.pages; ++n) {
+        const u64 at = address + n * kPageSize;
+        if (mapping.kind == Mapping::Kind::Device)
+            TRY(space.map_fastcall_device(at, PhysAddr{mapping.device.value() + n * kPageSize}));
+        else
+            TRY(space.map_fastcall_page(
+                at, mapping.kind == Mapping::Kind::Frames ? mapping.frames[n].share() : TRY(Frame::allocate()),
+                Access::ReadWrite));
     }
-    if (mappings.private_page) {
-        TRY(space.map_fastcall_page(text + kPrivateOffset, TRY(Frame::allocate()), Access::ReadWrite));
-        *attributes++ = text + kPrivateOffset;
+    return {};
+}
+
+/// Maps text and pages; what has been mapped is in the entry's pieces also after an error.
+Result<void> map_window(AddressSpace& space, unsigned slot, Entry& entry, std::span<const Mapping> mappings) {
+    const PhysAddr text = TRY(text_of(entry.function));
+    const u64 pages = entry.function.pages();
+    u64 next = window_of(slot);
+    for (u64 n = 0; n < pages; ++n, next += kPageSize)
+        TRY(space.map_fastcall_page(next, Frame::from(PhysAddr{text.value() + n * kPageSize}), Access::ReadExecute));
+    for (size_t n = 0; n < mappings.size(); ++n) {
+        const Mapping& mapping = mappings[n];
+        Piece& piece = entry.pieces[n];
+        if (mapping.kind == Mapping::Kind::User) {
+            piece = { TRY(map_user(space, mapping.pages)), mapping.pages, mapping.kind };
+            continue;
+        }
+        next += kPageSize;
+        piece = {next, mapping.pages, mapping.kind};
+        TRY(map_private(space, next, mapping));
+        next += mapping.pages * kPageSize;
     }
-    return made;
+    return {};
+}
+
+void unmap_window(AddressSpace& space, unsigned slot, const Entry& entry) {
+    space.unmap_fastcall_pages(window_of(slot), window_of(slot + 1));
+    for (const Piece& piece : entry.pieces)
+        if (piece.start != 0 && piece.kind == Mapping::Kind::User)
+            space.unmap_pinned(piece.start, piece.pages * kPageSize);
+}
+
+/// Whether a function with these mappings can be registered at all.
+bool fits(const Function& function, std::span<const u64> constants, std::span<const Mapping> mappings) {
+    u64 pages = function.pages();
+    if (constants.size() + mappings.size() > kAttributes || function.entry >= pages * kPageSize)
+        return false;
+    for (const Mapping& mapping : mappings) {
+        if (mapping.pages == 0 || mapping.pages > kWindowPages ||
+            (mapping.kind == Mapping::Kind::Frames && mapping.frames.size() != mapping.pages))
+            return false;
+        pages += mapping.kind == Mapping::Kind::User ? 0 : mapping.pages + 1;
+    }
+    return pages < kWindowPages; // a page is left before the next window
 }
 
 } // namespace
 
 Result<void> initialise() {
-    for (unsigned cpu = 0; cpu < cpu_count(); ++cpu) {
-        Frame frame = TRY(Frame::allocate());
-        stacks[cpu] = frame.leak();
-    }
-    return {};
-}
-
-Result<void> prepare_space(AddressSpace& space) {
-    Owned<State> state = TRY(make_owned<State>());
-    state->table = TRY(Frame::allocate());
-    TableEntry* const entries = state->entries();
-    for (unsigned slot = 0; slot < kSlots; ++slot)
-        entries[slot].function.store(stub_address(), kRelaxed);
-    TRY(space.map_fastcall_page(kFastcallTable, state->table.share(), Access::Read));
     for (unsigned cpu = 0; cpu < cpu_count(); ++cpu)
-        TRY(space.map_fastcall_page(kFastcallStacks + cpu * kFastcallStackStride + kPageSize, Frame::from(stacks[cpu]),
-                                    Access::ReadWrite));
-    space.fastcall_state = state.release();
+        stacks[cpu] = TRY(Frame::allocate())
+    .leak();
+    Frame pointers = TRY(Frame::allocate())
+    , arrays = TRY(Frame::allocate());
+    for (Atomic<u64>& function : pointers.data<Pointers>()->function)
+        function.store(stub_address(), kRelaxed);
+    empty_pointers = pointers.leak();
+    empty_arrays = arrays.leak();
+    std::array<paging::FixedPage, kFixedPages> room;
+    paging::set_empty_fastcall_directory(
+        TRY(paging::make_fastcall_directory(fixed_pages(room, empty_pointers, empty_arrays))));
     return {};
 }
 
-void space_destroyed(AddressSpace& space) {
-    delete static_cast<State*>(space.fastcall_state);
-    space.fastcall_state = nullptr;
+// Nobody runs in the space any more, so that nothing is locked.
+void space_destroyed(AddressSpace& space) NO_THREAD_SAFETY_ANALYSIS {
+    const Owned<State> state(state_of(space));
+    for (unsigned slot = 0; slot < kSlots; ++slot) {
+        const Owned<Entry> entry(state->entries[slot]);
+        if (!entry.get())
+            continue;
+        if (entry->callbacks.free)
+            entry->callbacks.free(entry->callbacks.context);
+        entry->function.registered.fetch_sub(1, kRelaxed);
+        for (const Piece& piece : entry->pieces)
+            if (piece.kind == Mapping::Kind::Device && piece.start != 0) // no frames, so the tables may not free them
+                space.unmap_fastcall_pages(piece.start, piece.start + piece.pages * kPageSize);
+    }
+    space.fastcall_state.store(nullptr, kRelaxed);
 }
 
-Result<Registration> register_function(AddressSpace& space, const Function& function, const Mappings& mappings) {
-    State& state = state_of(space);
-    unsigned slot = 0;
+Result<Registration> register_fastcall(Process& process, const Function& function, std::span<const u64> constants,
+                                       std::span<const Mapping> mappings, const Callbacks& callbacks) {
+    if (!fits(function, constants, mappings))
+        return fail(Errno::Inval);
+    const Ref<AddressSpace> space = process.space();
+    if (!space)
+        return fail(Errno::Srch);
+    State& state = *TRY(own_state(*space));
+    Owned<Entry> entry = TRY(make_owned<Entry>(function, callbacks));
+    const unsigned slot = TRY(take_slot(state));
+    const Result<void> mapped = map_window(*space, slot, *entry, mappings);
+    if (!mapped.has_value()) {
+        unmap_window(*space, slot, *entry);
+        release_slot(state, slot);
+        return fail(mapped.error());
+    }
+    Registration made{slot, window_of(slot), function.pages() * kPageSize, {}};
+    size_t count = 0;
+    for (size_t n = 0; n < mappings.size(); ++n)
+        made.attributes[count++] = entry->pieces[n].start;
+    for (const u64 constant : constants)
+        made.attributes[count++] = constant;
+    for (unsigned n = 0; n < kAttributes; ++n)
+        state.attributes().attributes[n][slot] = made.attributes[n];
+    state.attributes().function[slot] = made.function + function.entry;
+    function.registered.fetch_add(1, kRelaxed);
+    function.registrations.fetch_add(1, kRelaxed);
     {
         Guard guard{state.lock};
-        while (slot < api::kFastcallEntries && state.used[slot])
-            ++slot;
-        if (slot == api::kFastcallEntries)
-            return fail(Errno::NoSpc);
-        state.used[slot] = true;
+        state.entries[slot] = entry.release();
     }
-    TableEntry& entry = state.entries()[slot];
-    const Result<Registration> made = map_window(space, slot, function, mappings, entry.attributes);
-    if (!made.has_value()) {
-        // The shared page, if it came to that, is the first attribute.
-        unmap_window(space, slot, mappings.shared ? entry.attributes[0] : 0);
-        entry.attributes[0] = 0;
-        Guard guard{state.lock};
-        state.used[slot] = false;
-        return made;
-    }
-    {
-        Guard guard{state.lock};
-        state.shared[slot] = made->shared_address;
-    }
-    entry.function.store(made->function, kRelease); // attributes first: a call that sees the function sees them
+    // Attributes first: a call that sees the function sees them.
+    state.table().function[slot].store(made.function + function.entry, kRelease);
     return made;
 }
 
 Result<void> deregister(AddressSpace& space, u64 address, u64 length) {
-    State& state = state_of(space);
+    if (address >= kFastcallStacks && address < kFastcallHeap)
+        return fail(Errno::Access);
+    State* const state = state_of(space);
     const u64 slot = (address - kFastcallHeap) / kWindow;
-    if (address < kFastcallHeap || slot >= api::kFastcallEntries || (address - kFastcallHeap) % kWindow != 0 ||
-        length != kPageSize)
+    if (!state || address < kFastcallHeap || slot >= kSlots)
         return fail(Errno::Inval);
-    TableEntry& entry = state.entries()[slot];
-    u64 shared;
+    Owned<Entry> entry;
     {
-        Guard guard{state.lock};
-        // The slot counts as used until its pages are gone, so that nobody can be given it meanwhile.
-        if (!state.used[slot] || entry.function.load(kRelaxed) == stub_address())
+        Guard guard{state->lock};
+        Entry* const found = state->entries[slot];
+        if (!found || found->leaving)
             return fail(Errno::Inval);
-        entry.function.store(stub_address(), kSeqCst);
-        shared = state.shared[slot];
-        state.shared[slot] = 0;
+        for (const Piece& piece : found->pieces)
+            if (piece.start == address && piece.kind != Mapping::Kind::User && length == piece.pages * kPageSize)
+                return fail(Errno::Access);
+        if (address != window_of(static_cast<unsigned>(slot)) || length != found->function.pages() * kPageSize)
+            return fail(Errno::Inval);
+        // The slot counts as used, and a fault in the function finds its name, until nobody is in it any more.
+        found->leaving = true;
+        state->table().function[slot].store(stub_address(), kSeqCst);
+        entry = Owned<Entry>(found);
     }
     // A fastcall runs with interrupts off: once every CPU has taken an interrupt, none is inside this function any
     // more.
     cpu_call_others([](void*) {}, nullptr);
-    unmap_window(space, static_cast<unsigned>(slot), shared);
-    Guard guard{state.lock};
-    for (u64& attribute : entry.attributes)
-        attribute = 0;
-    state.used[slot] = false;
+    if (entry->callbacks.unmap)
+        entry->callbacks.unmap(entry->callbacks.context);
+    if (entry->callbacks.free)
+        entry->callbacks.free(entry->callbacks.context);
+    unmap_window(space, static_cast<unsigned>(slot), *entry);
+    for (auto& array : state->attributes().attributes)
+        array[slot] = 0;
+    state->attributes().function[slot] = 0;
+    entry->function.registered.fetch_sub(1, kRelaxed);
+    release_slot(*state, static_cast<unsigned>(slot));
     return {};
 }
 
