@@ -26,6 +26,8 @@ Side Adaptive::choose(u64 entries) {
 void Adaptive::note(Side side, u64 entries, u64 ticks) {
     Class& own = classes_[class_of(entries)];
     const bool trial = own.trial_left != 0 && side != own.best;
+    if (trial && own.cost[index(own.best)] == 0)
+        return; // it was chosen for a batch of another size: there is nothing yet to hold it against
     u64& cost = own.cost[index(side)];
     const u64 now = ticks * 16 / entries + 1;
     if (!trial) {
