@@ -3,11 +3,12 @@
 // user code.
 #include <cstdio>
 #include <fcntl.h>
+#include <iterator>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 
+#include "userland/lib/flexsc/flexsc.h"
 #include "userland/lib/gate_fastcall.h"
-#include "userland/lib/gate_flexsc.h"
 #include "userland/lib/gate_int80.h"
 #include "userland/lib/gate_native.h"
 #include "userland/lib/machine.h"
@@ -28,19 +29,21 @@ bool int80(long parent) {
     return answer == parent;
 }
 
-bool flexsc(long parent) {
-    const auto gate = Flexsc::open(api::FlexscPolicy::Own);
-    if (!gate) {
-        std::printf("flexsc:   this kernel does not offer it (errno %d)\n", gate.error());
+bool by_flexsc(long parent) {
+    struct flexsc pages;
+    if (const int failed = flexsc_open(&pages, FLEXSC_OWN, 1); failed != 0) {
+        std::printf("flexsc:   this kernel does not offer it (errno %d)\n", -failed);
         return false;
     }
-    constexpr unsigned kCalls = 8;
-    gate->post_batch(kCalls, SYS_getppid); // eight calls are written into shared memory: no crossing yet
-    const long done = Flexsc::wait();      // one crossing, in which the kernel executes all of them
+    long calls[8];
+    for (long& call : calls) // eight calls are written into shared memory: no crossing yet
+        call = flexsc_post(&pages, SYS_getppid);
+    const long done = flexsc_wait(&pages); // one crossing, in which the kernel executes all of them
     unsigned right = 0;
-    const bool complete = gate->reap_batch(kCalls, [&](long answer) { right += answer == parent; });
-    std::printf("flexsc:   %u calls posted, 1 crossing, %ld done, %u right answers\n", kCalls, done, right);
-    return complete && right == kCalls;
+    for (const long call : calls)
+        right += flexsc_await(&pages, call) == parent;
+    std::printf("flexsc:   %zu calls posted, 1 crossing, %ld done, %u right answers\n", std::size(calls), done, right);
+    return right == std::size(calls);
 }
 
 bool fastcall() {
@@ -64,7 +67,7 @@ int main() {
         std::puts("The other gates are Tollgate's own; here, int 0x80 would even mean something else.");
         return 0;
     }
-    const bool good[] = {int80(parent), flexsc(parent), fastcall()};
+    const bool good[] = {int80(parent), by_flexsc(parent), fastcall()};
     const bool all = good[0] && good[1] && good[2];
     std::puts(all ? "three_gates: ok" : "three_gates: a gate is missing or gave a wrong answer");
     return all ? 0 : 1;

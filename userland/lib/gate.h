@@ -1,6 +1,6 @@
 // The shape that all gates share, so that an operation is written once and instantiated for each: gate.call(number,
 // arguments...) returns what the kernel put into rax, a value or -errno. Read with gate_native.h, gate_int80.h,
-// gate_direct.h, gate_fastcall.h and gate_flexsc.h, one stub a file.
+// gate_direct.h and gate_fastcall.h, one stub a file; FlexSC's way is flexsc/flexsc.h.
 #pragma once
 
 #include <concepts>

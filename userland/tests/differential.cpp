@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "api/fastcall.h"
-#include "userland/lib/gate_flexsc.h"
 #include "userland/lib/ktap.h"
+#include "userland/tests/flexsc_pages.h"
 #include "userland/tests/support.h"
 
 namespace {

@@ -1,7 +1,4 @@
-// Syscall pages under attack: threats F1-F3, F6, F8, F13, F16 and the errors of flexsc_register() and flexsc_wait(). A
-// process registers once and with one policy, so that most cases are processes of their own. Cases with a worker core
-// need
-// `-smp 2 flexsc.workers=1` or more; without one they are skipped, by the kernel's own word (ENODEV).
+// Syscall pages under attack: threats F1-F3, F6, F8, F13, F16 and the errors of flexsc_register() and flexsc_wait().
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -11,18 +8,14 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "userland/lib/gate_flexsc.h"
 #include "userland/lib/ktap.h"
-#include "userland/tests/support.h"
+#include "userland/tests/flexsc_cases.h"
 
 namespace {
 
 using namespace tollgate;
 using namespace tollgate::test;
-using api::FlexscEntry;
 using api::FlexscParams;
-using api::FlexscPolicy;
-using api::FlexscStatus;
 using api::ProbeCounter;
 
 long register_pages(FlexscParams& params) { return Native::call(api::kSysFlexscRegister, &params); }
@@ -36,12 +29,9 @@ FlexscParams good_params(FlexscPolicy policy = FlexscPolicy::Own) {
             .address = 0};
 }
 void set_status(FlexscEntry& entry, uint8_t status) { __atomic_store_n(&entry.status, status, __ATOMIC_RELEASE); }
-uint8_t status_of(const FlexscEntry& entry) { return __atomic_load_n(&entry.status, __ATOMIC_ACQUIRE); }
 constexpr auto kDone = static_cast<uint8_t>(FlexscStatus::Done);
 constexpr auto kBusy = static_cast<uint8_t>(FlexscStatus::Busy);
 constexpr auto kSubmitted = static_cast<uint8_t>(FlexscStatus::Submitted);
-
-FlexscPolicy policy_of(uint64_t argument) { return argument == 0 ? FlexscPolicy::Own : FlexscPolicy::WorkerPoll; }
 
 // --- errors
 
@@ -233,7 +223,7 @@ int forged_status(uint64_t policy) {
             keep_awake();
         if (status != kBusy || policy == 0) // a worker that is Busy may be waited for, as long as the watchdog lets us
             Flexsc::wait();
-        checks.expect(status_of(entry) == status && entry.result == 0x5a5a);
+        checks.expect(status_of(entry) == FlexscStatus{static_cast<uint8_t>(status)} && entry.result == 0x5a5a);
         set_status(entry, 0);
     }
     checks.expect(lseek(file, 0, SEEK_END) == 0);
@@ -302,7 +292,7 @@ int hammered(uint64_t) {
     checks.expect(wait_until(
         [&] {
             Flexsc::wait();
-            return status_of(entry) == kDone;
+            return status_of(entry) == FlexscStatus::Done;
         },
         10'000));
     const uint64_t executed = counter(ProbeCounter::CallsFlexsc) - before;
@@ -359,7 +349,7 @@ int refused_calls(uint64_t policy) {
     FlexscEntry& own = gate->entry(1);
     Flexsc::post(own, SYS_clock_gettime, CLOCK_MONOTONIC, &own);
     const bool over = gate->await(own);
-    checks.expect(over || status_of(own) != kSubmitted);
+    checks.expect(over || status_of(own) != FlexscStatus::Submitted);
     set_status(own, 0);
     checks.expect(gate->call(SYS_getppid) == getppid());
     return checks.result();
@@ -452,97 +442,49 @@ constexpr Victim kVictims[] = {
     {"batches", batches},
 };
 
-bool has_worker = false;
-int probe_for_worker(uint64_t) {
-    FlexscParams params = good_params(FlexscPolicy::WorkerPoll);
-    const long result = register_pages(params);
-    return result == 0 ? 1 : result == -ENODEV ? 2 : 3;
-}
-constexpr Victim kHelpers[] = {{"probe-for-worker", probe_for_worker}};
-
-/// One case per policy: a test each.
-void test_case(Ktap& ktap, const char* victim, const char* name) {
-    for (const uint64_t policy : {0, 1}) {
-        char line[128];
-        std::snprintf(line, sizeof line, "%s, %s", name, policy == 0 ? "own core" : "worker");
-        if (policy == 1 && !has_worker) {
-            ktap.skip(line, "there is no worker core");
-            continue;
-        }
-        const int status = run_victim(victim, policy);
-        ktap.check(exited_with(status, 0), "%s", describe(status));
-        ktap.test(line);
-    }
-}
-
-void test_worker_case(Ktap& ktap, const char* victim, const char* name) {
-    if (!has_worker)
-        return ktap.skip(name, "there is no worker core");
-    const int status = run_victim(victim, 1);
-    ktap.check(exited_with(status, 0), "%s", describe(status));
-    ktap.test(name);
-}
-
 void test_departures(Ktap& ktap) {
-    for (const uint64_t policy : {0, 1}) {
-        char line[128];
-        std::snprintf(line, sizeof line, "F8 exit and exec with calls in flight, %s",
-                      policy == 0 ? "own core" : "worker");
-        if (policy == 1 && !has_worker) {
-            ktap.skip(line, "there is no worker core");
-            continue;
-        }
+    for_policies(ktap, "F8 exit and exec with calls in flight", kOwnAndPoll, [&](FlexscPolicy policy) {
         check_frames(ktap, [&] {
             for (unsigned round = 0; round < 30; ++round) {
-                int status = run_victim("leave", policy);
+                int status = run_victim("leave", argument_of(policy));
                 ktap.check(exited_with(status, 0), "exit: %s", describe(status));
-                status = run_victim("exec", policy);
+                status = run_victim("exec", argument_of(policy));
                 ktap.check(exited_with(status, 5), "exec: %s", describe(status));
             }
         });
-        ktap.test(line);
-    }
+    });
 }
 
 void test_many_processes(Ktap& ktap) {
-    for (const uint64_t policy : {0, 1}) {
-        char line[128];
-        std::snprintf(line, sizeof line, "F16 eight processes share the cores, %s",
-                      policy == 0 ? "own core" : "worker");
-        if (policy == 1 && !has_worker) {
-            ktap.skip(line, "there is no worker core");
-            continue;
-        }
+    for_policies(ktap, "F16 eight processes share the cores", kOwnAndPoll, [&](FlexscPolicy policy) {
         int children[8];
         for (int& child : children)
-            child = start_victim("batches", policy);
+            child = start_victim("batches", argument_of(policy));
         for (const int child : children) {
             const int status = wait_status(child);
             ktap.check(exited_with(status, 0), "%s", describe(status));
         }
-        ktap.test(line);
-    }
+    });
 }
 
 } // namespace
 
 int main(int argc, char** argv) {
-    play_victim(argc, argv, {kVictims, kHelpers});
-    const int found = run_victim("probe-for-worker");
-    has_worker = exited_with(found, 1);
+    play_victim(argc, argv, {kVictims, kFlexscHelpers});
     Ktap ktap(18);
-    ktap.check(has_worker || exited_with(found, 2), "flexsc_register(Worker): %s", describe(found));
+    ktap.check(has_worker() || exited_with(worker_status(), 2), "flexsc_register(Worker): %s",
+               describe(worker_status()));
     ktap.test("a worker core is there, or its absence is ENODEV");
     const int status = run_victim("register-errors");
     ktap.check(exited_with(status, 0), "%s", describe(status));
     ktap.test("F9 flexsc_register and flexsc_wait refuse what is wrong");
-    test_case(ktap, "results", "results, unknown numbers, argument counts");
-    test_worker_case(ktap, "change-after-submission", "F1 changes after submission: one snapshot");
-    test_case(ktap, "forged-status", "F2 forged status: nothing but Submitted is executed");
-    test_case(ktap, "resubmitted", "F3 Busy or Done to Submitted: executed once each");
-    test_worker_case(ktap, "hammered", "F3 submitted again while Busy: no surplus execution");
-    test_case(ktap, "refused-calls", "F6 calls that a page may not make: ENOSYS");
-    test_case(ktap, "bad-pointers", "F13 bad pointers and page faults: EFAULT, the next call works");
+    test_case(ktap, "results", "results, unknown numbers, argument counts", kOwnAndPoll);
+    test_case(ktap, "change-after-submission", "F1 changes after submission: one snapshot", {FlexscPolicy::WorkerPoll});
+    test_case(ktap, "forged-status", "F2 forged status: nothing but Submitted is executed", kOwnAndPoll);
+    test_case(ktap, "resubmitted", "F3 Busy or Done to Submitted: executed once each", kOwnAndPoll);
+    test_case(ktap, "hammered", "F3 submitted again while Busy: no surplus execution", {FlexscPolicy::WorkerPoll});
+    test_case(ktap, "refused-calls", "F6 calls that a page may not make: ENOSYS", kOwnAndPoll);
+    test_case(ktap, "bad-pointers", "F13 bad pointers and page faults: EFAULT, the next call works", kOwnAndPoll);
     test_departures(ktap);
     test_many_processes(ktap);
     return ktap.finish();

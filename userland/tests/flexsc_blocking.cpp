@@ -16,22 +16,13 @@
 #include <thread>
 #include <unistd.h>
 
-#include "userland/lib/gate_flexsc.h"
 #include "userland/lib/ktap.h"
-#include "userland/tests/support.h"
+#include "userland/tests/flexsc_cases.h"
 
 namespace {
 
 using namespace tollgate;
 using namespace tollgate::test;
-using api::FlexscEntry;
-using api::FlexscPolicy;
-using api::FlexscStatus;
-
-FlexscPolicy policy_of(uint64_t argument) { return static_cast<FlexscPolicy>(argument); }
-FlexscStatus status_of(const FlexscEntry& entry) {
-    return static_cast<FlexscStatus>(__atomic_load_n(&entry.status, __ATOMIC_ACQUIRE));
-}
 
 /// Waits by flexsc_wait() until the entry is Done; its result, or -ETIME.
 long finish(FlexscEntry& entry) {
@@ -351,51 +342,25 @@ constexpr Victim kVictims[] = {
     {"threads", threads},
 };
 
-constexpr const char* kPolicies[] = {"own core", "worker by IPI", "worker that polls", "adaptive"};
-bool has_worker = false;
-int probe_for_worker(uint64_t) { return Flexsc::open(FlexscPolicy::WorkerPoll).has_value() ? 1 : 2; }
-constexpr Victim kHelpers[] = {{"probe-for-worker", probe_for_worker}};
-
-/// `body(policy)` once for each policy.
-template <class Body>
-void for_policies(Ktap& ktap, const char* name, Body&& body) {
-    for (uint64_t policy = 0; policy < 4; ++policy) {
-        char line[128];
-        std::snprintf(line, sizeof line, "%s, %s", name, kPolicies[policy]);
-        if (policy != 0 && !has_worker) {
-            ktap.skip(line, "there is no worker core");
-            continue;
-        }
-        body(policy);
-        ktap.test(line);
-    }
-}
-void test_case(Ktap& ktap, const char* victim, const char* name) {
-    for_policies(ktap, name, [&](uint64_t policy) {
-        const int status = run_victim(victim, policy);
-        ktap.check(exited_with(status, 0), "%s", describe(status));
-    });
-}
-
 void test_departures(Ktap& ktap) {
-    for_policies(ktap, "F8 exit, kill, execve and thread exit while calls wait", [&](uint64_t policy) {
-        check_frames(ktap, [&] {
-            for (unsigned round = 0; round < 3 * kDepartures; ++round) {
-                const uint64_t how = round % kDepartures;
-                const int status = run_victim("leave", policy * 16 + how);
-                const bool killed = how == kKill || how == kKillByPage;
-                ktap.check(killed ? killed_by(status, {SIGKILL}) : exited_with(status, 5), "departure %lu: %s", how,
-                           describe(status));
-            }
-        });
-    });
+    for_policies(ktap, "F8 exit, kill, execve and thread exit while calls wait", kAllPolicies,
+                 [&](FlexscPolicy policy) {
+                     check_frames(ktap, [&] {
+                         for (unsigned round = 0; round < 3 * kDepartures; ++round) {
+                             const uint64_t how = round % kDepartures;
+                             const int status = run_victim("leave", argument_of(policy) * 16 + how);
+                             const bool killed = how == kKill || how == kKillByPage;
+                             ktap.check(killed ? killed_by(status, {SIGKILL}) : exited_with(status, 5),
+                                        "departure %lu: %s", how, describe(status));
+                         }
+                     });
+                 });
 }
 
 } // namespace
 
 int main(int argc, char** argv) {
-    play_victim(argc, argv, {kVictims, kHelpers});
-    has_worker = exited_with(run_victim("probe-for-worker"), 1);
+    play_victim(argc, argv, {kVictims, kFlexscHelpers});
     Ktap ktap(8 * 4);
     test_case(ktap, "one-waits", "F11 one call waits, the others go on");
     test_case(ktap, "all-wait", "F11 every entry of eight pages waits");

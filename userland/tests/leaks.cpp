@@ -17,8 +17,8 @@
 #include <unistd.h>
 
 #include "api/fastcall.h"
-#include "userland/lib/gate_flexsc.h"
 #include "userland/lib/ktap.h"
+#include "userland/tests/flexsc_pages.h"
 #include "userland/tests/support.h"
 
 /// What a thread found in its registers at its start; filled by spawn_capturing_thread's child.

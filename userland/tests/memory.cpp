@@ -19,8 +19,8 @@
 
 #include "api/fastcall.h"
 #include "userland/lib/gate_fastcall.h"
-#include "userland/lib/gate_flexsc.h"
 #include "userland/lib/ktap.h"
+#include "userland/tests/flexsc_pages.h"
 #include "userland/tests/support.h"
 
 namespace {

@@ -13,8 +13,8 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#include "userland/lib/gate_flexsc.h"
 #include "userland/lib/ktap.h"
+#include "userland/tests/flexsc_pages.h"
 #include "userland/tests/support.h"
 
 namespace {
