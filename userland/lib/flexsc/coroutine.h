@@ -138,7 +138,7 @@ private:
         const long handle = flexsc_claim(context);
         if (handle < 0)
             return false;
-        flexsc_entry* const entry = flexsc_entry_of(context, handle);
+        flexsc_entry* const entry = flexsc_entry_of(handle);
         for (unsigned i = 0; i < N; ++i)
             entry->args[i] = static_cast<uint64_t>(arguments_[i]);
         flexsc_on_done(context, handle, &finished, this);
@@ -191,6 +191,9 @@ public:
             coroutine_.destroy();
     }
 
+    /// Begins it; it goes on by itself and frees its frame when it ends.
+    void start() && { std::exchange(coroutine_, {}).resume(); }
+
     bool await_ready() const noexcept { return false; }
     std::coroutine_handle<> await_suspend(std::coroutine_handle<> waiter) noexcept {
         coroutine_.promise().waiter = waiter;
@@ -202,11 +205,10 @@ public:
     }
 
 private:
-    friend class Loop;
     explicit Task(std::coroutine_handle<promise_type> coroutine) : coroutine_(coroutine) {}
     std::coroutine_handle<promise_type> coroutine_;
 };
 
-inline void Loop::start(Task<void> task) { std::exchange(task.coroutine_, {}).resume(); }
+inline void Loop::start(Task<void> task) { std::move(task).start(); }
 
 } // namespace tollgate::flexsc

@@ -14,7 +14,7 @@ using tollgate::Native;
 namespace api = tollgate::api;
 
 // The C header repeats the kernel's layout.
-static_assert(sizeof(flexsc_entry) == sizeof(api::FlexscEntry) && sizeof(flexsc_entry) == FLEXSC_ENTRY_SIZE);
+static_assert(sizeof(flexsc_entry) == sizeof(api::FlexscEntry));
 static_assert(offsetof(flexsc_entry, result) == offsetof(api::FlexscEntry, result));
 static_assert(offsetof(flexsc_entry, control) == offsetof(api::FlexscEntry, number));
 static_assert(offsetof(api::FlexscEntry, argument_count) == offsetof(flexsc_entry, control) + 4);
@@ -31,8 +31,7 @@ static_assert(FLEXSC_OWN == static_cast<int>(api::FlexscPolicy::Own) &&
 
 namespace {
 
-constexpr unsigned kPageSize = FLEXSC_ENTRIES_PER_PAGE * FLEXSC_ENTRY_SIZE;
-constexpr unsigned kSpins = 1000; // looks at a worker's entry before flexsc_await() crosses
+constexpr unsigned kSpins = 1000; // looks at the entry of a worker that polls before flexsc_finish() crosses
 
 /// The thread's registration: the kernel takes it back when the thread ends, so it outlives the context.
 struct Registration {
@@ -43,19 +42,20 @@ struct Registration {
 };
 thread_local constinit Registration registration{};
 
+long handle_of(const flexsc_entry* entry) { return reinterpret_cast<long>(entry); }
+
 int process_id() { return static_cast<int>(Native::call(SYS_getpid)); }
 
-unsigned char status_of(const flexsc* f, unsigned handle) {
-    return __atomic_load_n(reinterpret_cast<const unsigned char*>(&flexsc_entry_of(f, handle)->control) + 6,
-                           __ATOMIC_ACQUIRE);
-}
-
 /// The pages that have ever been used: the kernel need not look at the others.
-unsigned long used_pages(const flexsc* f) { return (1ul << (f->fresh + kPageSize - 1) / kPageSize) - 1; }
+unsigned long used_pages(const flexsc* f) {
+    const auto used = static_cast<unsigned long>(f->fresh - f->entries);
+    return (1ul << (used + FLEXSC_ENTRIES_PER_PAGE - 1) / FLEXSC_ENTRIES_PER_PAGE) - 1;
+}
 
 /// Takes the pages of a context that this thread has closed.
 int reopen(flexsc* f, flexsc_policy policy, unsigned pages) {
-    if (registration.open || registration.asked_policy != policy || registration.closed.size < pages * kPageSize)
+    if (registration.open || registration.asked_policy != policy ||
+        registration.closed.end - registration.closed.entries < pages * FLEXSC_ENTRIES_PER_PAGE)
         return -EBUSY;
     *f = registration.closed;
     registration.open = true;
@@ -86,10 +86,11 @@ int flexsc_open(flexsc* f, flexsc_policy policy, unsigned pages) {
         Native::call(SYS_munmap, slots, slots_size);
         return static_cast<int>(failed);
     }
-    *f = flexsc{.entries = reinterpret_cast<flexsc_entry*>(params.address),
+    auto* const entries = reinterpret_cast<flexsc_entry*>(params.address);
+    *f = flexsc{.entries = entries,
+                .fresh = entries,
+                .end = entries + wanted * FLEXSC_ENTRIES_PER_PAGE,
                 .free = -EAGAIN,
-                .fresh = 0,
-                .size = wanted * kPageSize,
                 .policy = static_cast<unsigned>(params.policy),
                 .slots = reinterpret_cast<flexsc_slot*>(slots)};
     registration = Registration{.closed = *f, .asked_policy = policy, .process = process, .open = true};
@@ -97,41 +98,55 @@ int flexsc_open(flexsc* f, flexsc_policy policy, unsigned pages) {
 }
 
 void flexsc_close(flexsc* f) {
-    for (unsigned handle = 0; handle < f->fresh; handle += FLEXSC_ENTRY_SIZE) {
-        if (status_of(f, handle) != FLEXSC_FREE)
-            (void)flexsc_await(f, handle);
-        f->slots[flexsc_index(handle)] = {};
+    for (flexsc_entry* entry = f->entries; entry != f->fresh; ++entry) {
+        if (flexsc_status_of(entry) != FLEXSC_FREE)
+            (void)flexsc_await(f, handle_of(entry));
+        f->slots[entry - f->entries] = {};
     }
+    f->free = -EAGAIN; // every entry is free: the next context begins with the first page again
+    f->fresh = f->entries;
     registration.closed = *f;
     registration.open = false;
-    *f = flexsc{.entries = nullptr, .free = -EAGAIN, .fresh = 0, .size = 0, .policy = 0, .slots = nullptr};
+    *f = flexsc{.entries = nullptr, .fresh = nullptr, .end = nullptr, .free = -EAGAIN, .policy = 0, .slots = nullptr};
 }
 
 long flexsc_wait(flexsc* f) { return Native::call(api::kSysFlexscWait, used_pages(f), 0); }
 
 long flexsc_kick(flexsc* f) { return Native::call(api::kSysFlexscWait, used_pages(f), api::kFlexscKick); }
 
-long flexsc_await(flexsc* f, long handle) {
-    if (f->policy != FLEXSC_OWN)
+long flexsc_finish(flexsc* f, long handle) {
+    // PAUSE is also what lets the worker run under an emulator of one CPU at a time.
+    if (f->policy == FLEXSC_WORKER_POLL)
         for (unsigned spin = 0; spin < kSpins && !flexsc_poll(f, handle); ++spin)
             _mm_pause();
-    while (!flexsc_poll(f, handle))
-        if (const long woken = flexsc_wait(f); woken < 0 && woken != -EINTR)
+    while (!flexsc_poll(f, handle)) {
+        const long woken = flexsc_wait(f);
+        if (woken < 0 && woken != -EINTR)
             return woken;
-    return flexsc_reap(f, handle);
+        if (woken == 0 && !flexsc_poll(f, handle))
+            return -EINVAL;
+    }
+    return 0;
+}
+
+long flexsc_await(flexsc* f, long handle) {
+    const long failed = flexsc_finish(f, handle);
+    return failed != 0 ? failed : flexsc_reap(f, handle);
 }
 
 long flexsc_dispatch(flexsc* f) {
     long ran = 0;
-    for (unsigned handle = 0; handle < f->fresh; handle += FLEXSC_ENTRY_SIZE) {
-        if (status_of(f, handle) != FLEXSC_DONE)
+    // New ones may come into use meanwhile.
+    for (flexsc_entry* entry = f->entries; entry != f->fresh; ++entry) {
+        if (flexsc_status_of(entry) != FLEXSC_DONE)
             continue;
         // By value, and gone before the call: the callback may post, and be given this entry.
-        const flexsc_slot slot = f->slots[flexsc_index(handle)];
+        flexsc_slot& kept = f->slots[entry - f->entries];
+        const flexsc_slot slot = kept;
         if (slot.callback == nullptr)
             continue;
-        f->slots[flexsc_index(handle)].callback = nullptr;
-        slot.callback(slot.context, flexsc_reap(f, handle));
+        kept.callback = nullptr;
+        slot.callback(slot.context, flexsc_reap(f, handle_of(entry)));
         ++ran;
     }
     return ran;
@@ -148,25 +163,16 @@ long flexsc_run_once(flexsc* f) {
 
 unsigned flexsc_in_flight(const flexsc* f) {
     unsigned found = 0;
-    for (unsigned handle = 0; handle < f->fresh; handle += FLEXSC_ENTRY_SIZE)
-        found += status_of(f, handle) != FLEXSC_FREE;
+    for (const flexsc_entry* entry = f->entries; entry != f->fresh; ++entry)
+        found += flexsc_status_of(entry) != FLEXSC_FREE;
     return found;
 }
 
-long flexsc_next_done(const flexsc* f, long handle) {
-    for (; handle < f->fresh; handle += FLEXSC_ENTRY_SIZE)
-        if (status_of(f, static_cast<unsigned>(handle)) == FLEXSC_DONE &&
-            f->slots[flexsc_index(handle)].callback == nullptr)
-            return handle;
+long flexsc_next_done(const flexsc* f) {
+    for (const flexsc_entry* entry = f->entries; entry != f->fresh; ++entry)
+        if (flexsc_status_of(entry) == FLEXSC_DONE && f->slots[entry - f->entries].callback == nullptr)
+            return handle_of(entry);
     return -EAGAIN;
-}
-
-long flexsc_claim_fresh(flexsc* f) {
-    if (f->fresh == f->size)
-        return -EAGAIN;
-    const long handle = f->fresh;
-    f->fresh += FLEXSC_ENTRY_SIZE;
-    return handle;
 }
 
 } // extern "C"

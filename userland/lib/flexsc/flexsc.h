@@ -13,6 +13,10 @@
  * A context belongs to the thread that opened it, and no function here may be called for it by another; every thread
  * opens its own. Memory that a call's arguments point to must stay until the call is reaped. A child of fork() has no
  * pages: it opens a context of its own, and may not touch its parent's.
+ *
+ * What is inline touches a context's `free` and `fresh` alone. A loop that posts or reaps many calls may work on a
+ * local copy and store these two back, so that the compiler keeps them in registers (userland/bench/flexsc_batch.h
+ * does).
  */
 #pragma once
 
@@ -35,7 +39,7 @@ enum flexsc_policy {
 
 enum flexsc_status { FLEXSC_FREE = 0, FLEXSC_SUBMITTED = 1, FLEXSC_BUSY = 2, FLEXSC_DONE = 3 };
 
-enum { FLEXSC_ENTRIES_PER_PAGE = 64, FLEXSC_MAX_PAGES = 8, FLEXSC_ENTRY_SIZE = 64 };
+enum { FLEXSC_ENTRIES_PER_PAGE = 64, FLEXSC_MAX_PAGES = 8 };
 
 /* One call; as api::FlexscEntry. While an entry is free its first word links the free entries. */
 struct flexsc_entry {
@@ -52,12 +56,12 @@ struct flexsc_slot {
     void* context;
 };
 
-/* The private half of a context. Handles and the fields marked "bytes" are offsets into `entries`. */
+/* The private half of a context. A handle is an entry's address. */
 struct flexsc {
     struct flexsc_entry* entries;
-    long free;                 /* the first free entry, or -EAGAIN */
-    unsigned fresh;            /* bytes: entries from here on were never used, and need not be searched */
-    unsigned size;             /* bytes */
+    struct flexsc_entry* fresh; /* entries from here on were never used, and need not be searched */
+    struct flexsc_entry* end;
+    long free;                 /* the handle of the first free entry, or -EAGAIN */
     unsigned policy;           /* the one in force */
     struct flexsc_slot* slots; /* one an entry: callback of the call that is under way there */
 };
@@ -68,7 +72,7 @@ struct flexsc {
 int flexsc_open(struct flexsc* f, enum flexsc_policy policy, unsigned pages);
 
 /* Waits for every call that is under way, without calling callbacks, and gives the context up. The pages stay the
- * thread's until it ends, and its next flexsc_open() takes them. */
+ * thread's until it ends, and its next flexsc_open() takes them, as good as new. */
 void flexsc_close(struct flexsc* f);
 
 /* Executes, or waits for, what is posted, and returns when a call is done: > 0 (how many became done since it last
@@ -77,6 +81,9 @@ long flexsc_wait(struct flexsc* f);
 
 /* Has posted calls begun without waiting for any: on the own core those that do not block are done when it returns. */
 long flexsc_kick(struct flexsc* f);
+
+/* Waits until the call is done: 0; or flexsc_wait()'s error, or -EINVAL if no such call is under way. */
+long flexsc_finish(struct flexsc* f, long handle);
 
 /* Waits for one call, reaps it, and returns its result. Calls that are done meanwhile stay for their owners. */
 long flexsc_await(struct flexsc* f, long handle);
@@ -91,28 +98,35 @@ long flexsc_run_once(struct flexsc* f);
 /* Calls that are posted and not yet reaped. Searches the pages. */
 unsigned flexsc_in_flight(const struct flexsc* f);
 
-/* The first done call at or behind `handle` that has no callback; -EAGAIN if there is none. */
-long flexsc_next_done(const struct flexsc* f, long handle);
+/* The first done call that has no callback, in the order of the pages; -EAGAIN if there is none. */
+long flexsc_next_done(const struct flexsc* f);
 
-/* Not for programs: takes a never used entry; -EAGAIN if there is none. */
-long flexsc_claim_fresh(struct flexsc* f);
-
-static inline __attribute__((always_inline)) struct flexsc_entry* flexsc_entry_of(const struct flexsc* f, long handle) {
-    return (struct flexsc_entry*)((char*)f->entries + handle);
+static inline __attribute__((always_inline)) struct flexsc_entry* flexsc_entry_of(long handle) {
+    return (struct flexsc_entry*)handle;
 }
 
 /* The entry's index, 0 to 64 * pages - 1. */
-static inline unsigned flexsc_index(long handle) { return (unsigned)handle / FLEXSC_ENTRY_SIZE; }
+static inline unsigned flexsc_index(const struct flexsc* f, long handle) {
+    return (unsigned)(flexsc_entry_of(handle) - f->entries);
+}
 
-/* Is the call done? The acquire pairs with the kernel's release of Done: the result is there. */
+/* An entry's status. A plain load and a compiler barrier, so that it can be one instruction with its comparison: x86
+ * does not reorder loads [SDM vol 3, 8.2.2], and what is read after Done, the result, is there. */
+static inline __attribute__((always_inline)) unsigned char flexsc_status_of(const struct flexsc_entry* entry) {
+    const unsigned char status = ((const unsigned char*)&entry->control)[6];
+    __asm__ volatile("" : : : "memory");
+    return status;
+}
+
+/* Is the call done? */
 static inline __attribute__((always_inline)) int flexsc_poll(const struct flexsc* f, long handle) {
-    const unsigned char* status = (const unsigned char*)&flexsc_entry_of(f, handle)->control + 6;
-    return __atomic_load_n(status, __ATOMIC_ACQUIRE) == FLEXSC_DONE;
+    (void)f;
+    return flexsc_status_of(flexsc_entry_of(handle)) == FLEXSC_DONE;
 }
 
 /* Takes the result of a call that is done and frees its entry. */
 static inline __attribute__((always_inline)) long flexsc_reap(struct flexsc* f, long handle) {
-    struct flexsc_entry* entry = flexsc_entry_of(f, handle);
+    struct flexsc_entry* entry = flexsc_entry_of(handle);
     const long result = entry->result;
     entry->args[0] = (uint64_t)f->free;
     /* Release: whatever sees the entry free comes after our reading of the result. */
@@ -124,7 +138,7 @@ static inline __attribute__((always_inline)) long flexsc_reap(struct flexsc* f, 
 /* Has flexsc_dispatch() reap the call and run the callback. For a handle that flexsc_post() has just returned. */
 static inline __attribute__((always_inline)) void flexsc_on_done(struct flexsc* f, long handle,
                                                                  flexsc_callback callback, void* context) {
-    struct flexsc_slot* slot = f->slots + flexsc_index(handle);
+    struct flexsc_slot* slot = f->slots + flexsc_index(f, handle);
     slot->callback = callback;
     slot->context = context;
 }
@@ -132,9 +146,12 @@ static inline __attribute__((always_inline)) void flexsc_on_done(struct flexsc* 
 /* Takes a free entry; -EAGAIN if all are in use. It is followed by flexsc_submit(). */
 static inline __attribute__((always_inline)) long flexsc_claim(struct flexsc* f) {
     const long handle = f->free;
-    if (__builtin_expect(handle < 0, 0))
-        return flexsc_claim_fresh(f);
-    f->free = (long)flexsc_entry_of(f, handle)->args[0];
+    if (__builtin_expect(handle < 0, 0)) {
+        if (f->fresh == f->end)
+            return -EAGAIN;
+        return (long)f->fresh++;
+    }
+    f->free = (long)flexsc_entry_of(handle)->args[0];
     return handle;
 }
 
@@ -152,7 +169,7 @@ static inline __attribute__((always_inline)) long flexsc_post_words(struct flexs
     const long words[6] = {a, b, c, d, e, g};
     const long handle = flexsc_claim(f);
     if (__builtin_expect(handle >= 0, 1)) {
-        struct flexsc_entry* entry = flexsc_entry_of(f, handle);
+        struct flexsc_entry* entry = flexsc_entry_of(handle);
 #pragma GCC unroll 6
         for (unsigned i = 0; i < 6; ++i)
             if (i < count)
