@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <thread>
+#include <threads.h>
 #include <unistd.h>
 #include <vector>
 
@@ -797,6 +798,64 @@ void cpp(Ktap& ktap) {
     ktap.test("C++: thread, mutex, condition_variable, shared_mutex, exceptions");
 }
 
+// --- C11 on top
+struct C11 {
+    mtx_t mutex;
+    cnd_t changed;
+    tss_t key;
+    int turn = 0;
+    std::atomic<int> destroyed = 0;
+};
+C11* c11_state;
+once_flag c11_once = ONCE_FLAG_INIT;
+int c11_onces = 0;
+
+int c11_thread(void* argument) {
+    C11& c11 = *c11_state;
+    const int mine = static_cast<int>(reinterpret_cast<std::intptr_t>(argument));
+    call_once(&c11_once, [] { ++c11_onces; });
+    tss_set(c11.key, &c11);
+    mtx_lock(&c11.mutex);
+    while (c11.turn != mine)
+        cnd_wait(&c11.changed, &c11.mutex);
+    ++c11.turn;
+    cnd_broadcast(&c11.changed);
+    mtx_unlock(&c11.mutex);
+    if (mine % 2 == 0)
+        thrd_exit(tss_get(c11.key) == &c11 ? -mine : 99);
+    return -mine;
+}
+
+void c11(Ktap& ktap) {
+    C11 c11;
+    c11_state = &c11;
+    ktap.check(mtx_init(&c11.mutex, mtx_timed | mtx_recursive) == thrd_success, "mtx_init");
+    ktap.check(cnd_init(&c11.changed) == thrd_success, "cnd_init");
+    ktap.check(tss_create(&c11.key, [](void* state) { ++static_cast<C11*>(state)->destroyed; }) == thrd_success, "tss");
+    thrd_t threads[8];
+    for (int i = 7; i >= 0; --i)
+        ktap.check(thrd_create(&threads[i], &c11_thread, reinterpret_cast<void*>(std::intptr_t{i})) == thrd_success,
+                   "thrd_create");
+    for (int i = 0; i < 8; ++i) {
+        int result = 77;
+        ktap.check(thrd_join(threads[i], &result) == thrd_success && result == -i, "thread %d: %d", i, result);
+    }
+    ktap.check(c11_onces == 1 && c11.destroyed == 8, "once %d, destroyed %d", c11_onces, c11.destroyed.load());
+    ktap.check(mtx_lock(&c11.mutex) == thrd_success && mtx_trylock(&c11.mutex) == thrd_success, "a recursive mutex");
+    timespec soon;
+    timespec_get(&soon, TIME_UTC);
+    ktap.check(cnd_timedwait(&c11.changed, &c11.mutex, &soon) == thrd_timedout, "cnd_timedwait");
+    ktap.check(mtx_unlock(&c11.mutex) == thrd_success && mtx_unlock(&c11.mutex) == thrd_success, "mtx_unlock");
+    ktap.check(thrd_equal(thrd_current(), thrd_current()) != 0, "thrd_current");
+    const timespec moment{0, 1'000'000};
+    ktap.check(thrd_sleep(&moment, nullptr) == 0, "thrd_sleep");
+    thrd_yield();
+    tss_delete(c11.key);
+    cnd_destroy(&c11.changed);
+    mtx_destroy(&c11.mutex);
+    ktap.test("C11: threads, mutex, condition, once, thread-specific storage");
+}
+
 void* fork_inside(void*) {
     const pid_t child = fork();
     if (child == 0) {
@@ -846,7 +905,7 @@ void files(Ktap& ktap) {
 } // namespace
 
 int main() {
-    Ktap ktap(27);
+    Ktap ktap(28);
     create_and_join(ktap);
     detached(ktap);
     join_with_limits(ktap);
@@ -865,6 +924,7 @@ int main() {
     blocking(ktap);
     sleeping(ktap);
     cpp(ktap);
+    c11(ktap);
     forks(ktap);
     files(ktap);
     return ktap.finish();
