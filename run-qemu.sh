@@ -11,11 +11,13 @@ usage() {
 usage: ./run-qemu.sh [OPTION]...                                   measure every gate
        ./run-qemu.sh [OPTION]... --program PATH [ARGUMENT]...      run a program of this machine in the guest
        ./run-qemu.sh [OPTION]... --vs linux                        measure ordinary calls beside Debian's Linux
+       ./run-qemu.sh [OPTION]... --study NAME                      exception-less calls in programs: requests, working-set, poller
   --accel auto|kvm|tcg|icount  what to run on (auto: KVM if it proves to be real, else icount and multi-threaded TCG)
   --smp N                      virtual CPUs of every boot (default: 1, and 2 where a worker core takes part)
   --boot pvh|iso               load the kernel directly, or through GRUB from an ISO (default pvh)
   --machine q35|pc|microvm     QEMU's machine (default q35)
   --bench FILTER               only benchmarks whose name matches, e.g. getppid/native
+  --sweep                      instead: FlexSC by batches of 1 to 512 and by every policy, beside the native call
   --append 'KERNEL OPTIONS'    further kernel options, e.g. 'pti=on mitigations=off'
   --shell [COMMAND]            boot busybox' shell on this terminal instead; see tools/shell.py --help for its options
   --gdb                        boot once and wait for gdb; prints the line to type
@@ -27,6 +29,8 @@ with --program (must be last; the program gets its libraries, our standard input
   --also PATH                  a further program that the first one starts
   --env NAME=VALUE             an environment variable
   --mem SIZE                   the guest's memory, e.g. 512M (also with --vs)
+with --study requests:
+  --total N                    so many requests at every concurrency (default 2048)
 with --vs linux:
   --calls 'NAME...'            only these operations (shell patterns)
 exit status of --program: the program's; 128 + N after signal N; 126 or 127 it cannot be started; 125 the guest failed; 1 it cannot be
@@ -61,30 +65,33 @@ while [ $# -gt 0 ]; do
     case $1 in
         --help | -h) usage; exit 0 ;;
         --gdb) only+=("bench $1"); arguments+=("$1"); shift; continue ;;
+        --sweep) only+=("bench $1"); arguments+=("$1"); shift; continue ;;
         --no-build) arguments+=("$1"); shift; continue ;;
-        --accel | --smp | --boot | --machine | --bench | --append | --program | --vs | --files | --package | --also | --env | --mem | --calls)
+        --accel | --smp | --boot | --machine | --bench | --append | --program | --vs | --files | --package | --also | --env | --mem | --calls | --study | --total)
             [ $# -ge 2 ] || wrong "$1 needs a value" ;;
         *) wrong "'$1' is no option" ;;
     esac
     case $1 in
         --accel) one_of "$1" "$2" "auto kvm tcg icount" ;;
         --boot) one_of "$1" "$2" "pvh iso"; boot=$2; only+=("bench $1") ;;
-        --machine) one_of "$1" "$2" "q35 pc microvm"; machine=$2 ;;
+        --machine) one_of "$1" "$2" "q35 pc microvm"; machine=$2; only+=("bench,program,vs $1") ;;
         --smp) [[ $2 =~ ^[1-9][0-9]{0,2}$ && $2 -le 255 ]] || wrong "--smp '$2' is no number of CPUs: 1 to 255"; only+=("bench,program $1") ;;
         --bench) only+=("bench $1") ;;
-        --append) only+=("bench,program $1") ;;
+        --append) only+=("bench,program,study $1") ;;
         --package | --env) only+=("program $1") ;;
         --files | --also) only+=("program $1"); set -- "$1" "$(from_here "$2")" "${@:3}" ;;
         --mem) [[ $2 =~ ^[1-9][0-9]*[MG]$ ]] || wrong "--mem '$2' is no size: write 128M or 1G"; only+=("program,vs $1") ;;
         --calls) only+=("vs $1") ;;
-        --vs) one_of "$1" "$2" "linux"; [ $what = bench ] || wrong "$1 does not go with --program"; what=vs; shift 2; continue ;;
-        --program) [ $what = bench ] || wrong "$1 does not go with --vs"; what=program; program=("$(from_here "$2")" "${@:3}"); break ;;
+        --total) [[ $2 =~ ^[1-9][0-9]{0,6}$ ]] || wrong "--total '$2' is no number of requests"; only+=("study $1") ;;
+        --study) one_of "$1" "$2" "requests working-set poller"; [ $what = bench ] || wrong "$1 does not go with --$what"; what=study; study=$2; shift 2; continue ;;
+        --vs) one_of "$1" "$2" "linux"; [ $what = bench ] || wrong "$1 does not go with --$what"; what=vs; shift 2; continue ;;
+        --program) [ $what = bench ] || wrong "$1 does not go with --$what"; what=program; program=("$(from_here "$2")" "${@:3}"); break ;;
     esac
     arguments+=("$1=$2")
     shift 2
 done
 for pair in "${only[@]}"; do
-    [[ ,${pair%% *}, = *,$what,* ]] || wrong "${pair#* } does not go with $([ $what = bench ] && echo "a run of the gates: it needs --program or --vs" || echo "--$what")"
+    [[ ,${pair%% *}, = *,$what,* ]] || wrong "${pair#* } does not go with $([ $what = bench ] && echo "a run of the gates: it needs --program, --vs or --study" || echo "--$what")"
 done
 [ "$machine-$boot" != microvm-iso ] || wrong "microvm has no CD-ROM drive: choose --boot pvh, or --machine q35 or pc"
 [ "$machine-$what" != microvm-vs ] || wrong "Debian's kernel does not start on microvm: choose --machine q35 or pc"
@@ -93,5 +100,6 @@ tools/setup.sh run >&2 || exit 6
 case $what in
     program) exec python3 tools/program.py "${arguments[@]}" --program "${program[@]}" ;;
     vs) exec python3 tools/versus.py "${arguments[@]}" ;;
+    study) exec python3 tools/study.py "$study" "${arguments[@]}" ;;
 esac
 exec python3 tools/run.py "${arguments[@]}"

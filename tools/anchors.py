@@ -21,7 +21,7 @@ ANCHORS = (
     ("null/native", "630 cycles; without page-table switch 136", "seL4, Skylake", "sel4bench"),
     ("getppid/native", "56 ns", "i7 Nehalem 2.3 GHz", "OSDI'10"),
     ("getppid/flexsc_own, N = 1 8 64", "80, 34, 24 ns a call", "i7 Nehalem 2.3 GHz, same core", "OSDI'10"),
-    ("getppid/flexsc_worker, N = 1 8 64", "642, 176, 44 ns a call", "i7 Nehalem 2.3 GHz, remote core by IPI", "OSDI'10"),
+    ("getppid/flexsc_ipi, N = 1 8 64", "642, 176, 44 ns a call", "i7 Nehalem 2.3 GHz, remote core by IPI", "OSDI'10"),
 )
 
 

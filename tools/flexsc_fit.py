@@ -1,5 +1,5 @@
 """What a batch of N posted calls costs each: the least-squares fit c + w/N over our batches, the N from which it beats a native
-call, and the paper's curves (OSDI'10) fitted in the same way. tools/report.py prints it.
+call, and the paper's curves (OSDI'10) in the same table, fitted in the same way. tools/report.py prints it.
 """
 
 from dataclasses import dataclass
@@ -39,14 +39,22 @@ def fit(points: dict[int, float]) -> Fit | None:
     return Fit(call, slope, max(abs(call + slope * a - b) for a, b in zip(x, y)))
 
 
-def line(name: str, found: Fit, native: float | None, unit: str) -> str:
-    if native is None:
-        even = "no native call to compare with"
-    elif (batch := found.break_even(native)) is None:
-        even = f"native {native:.1f}: never less"
+def cells(name: str, points: dict[int, float], batches: list[int], native: float | None) -> tuple[str, ...]:
+    """One line of the table; without a fit its columns stay empty."""
+    found = fit(points)
+    if found is None:
+        curve = even = "-"
     else:
-        even = f"native {native:.1f}: less from N = {batch:.1f}"
-    return f"  {name}: {found.call:.1f} + {found.wait:.1f}/N {unit}, off by {found.error:.1f} at most; {even}"
+        curve = f"{found.call:.1f} + {found.wait:.1f}/N +- {found.error:.1f}"
+        batch = None if native is None else found.break_even(native)
+        even = "?" if native is None else "never" if batch is None else f"{batch:.1f}"
+    values = [f"{points[batch]:.1f}" if batch in points else "" for batch in batches]
+    return name, *values, curve, "?" if native is None else f"{native:.1f}", even
+
+
+def aligned(lines: list[tuple[str, ...]]) -> list[str]:
+    width = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    return ["  " + line[0].ljust(width[0]) + "".join("  " + cell.rjust(w) for cell, w in zip(line[1:], width[1:])) for line in lines]
 
 
 def table(rows: list[Row], kind: str) -> str:
@@ -57,10 +65,13 @@ def table(rows: list[Row], kind: str) -> str:
     curves: dict[tuple, dict[int, float]] = {}
     for row in rows:
         if row.gate.startswith("flexsc") and row.batch:
-            curves.setdefault((row.smp, row.pti, row.operation, row.gate), {})[row.batch] = row.per_call
-    lines = [line(f"{operation}/{gate}, smp {smp}, pti={pti}", found, native.get((pti, operation)), unit)
-             for (smp, pti, operation, gate), points in curves.items() if (found := fit(points))]
-    if not lines:
+            curves.setdefault((row.operation, row.gate, row.smp, row.pti), {})[row.batch] = row.per_call
+    if not curves:
         return ""
-    lines += [line(f"the paper, getppid, {name}", fit(points), PAPER_NATIVE, "ns") for name, points in PAPER.items()]
-    return "\n".join(["A posted call by its batch of N, fitted by least squares:", *lines])
+    batches = sorted({batch for points in curves.values() for batch in points})
+    lines = [("N =", *map(str, batches), "c + w/N", "native", "less from N")]
+    lines += [cells(f"{operation}/{gate}, smp {smp}, pti={pti}", points, batches, native.get((pti, operation)))
+              for (operation, gate, smp, pti), points in curves.items()]
+    lines += [cells(f"OSDI'10, getppid, {name}, ns", points, batches, PAPER_NATIVE) for name, points in PAPER.items()]
+    return "\n".join([f"A call posted in a batch of N, {unit}; c + w/N fitted by least squares, +- its largest error; the native call, and "
+                      "the batch from which the fit costs less:", *aligned(lines)])

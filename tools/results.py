@@ -136,7 +136,7 @@ def merged_entries(boot: Pass, document: dict, where: str) -> tuple[list[dict], 
             if not base:
                 unmeasured[name] = "no native figure in this pass to set it against"
                 continue
-            for key in (*STATISTICS[1:], "per_call", "user_per_call"):
+            for key in (*STATISTICS[1:], "per_call", "user_per_call", "post_per_call", "reap_per_call"):
                 entry.pop(key, None)  # ticks of a plain TCG mean nothing, so they are not kept
             figure /= base
             entry["ratio"] = figure

@@ -2,7 +2,8 @@
 """What run-qemu.sh does once the set-up is there: build, choose the machine, boot every pass, report.
 
 A pass is one boot of /bin/bench. Under icount there is one for each page-table setting, plus two with a worker core; real KVM
-gets one for each setting; multi-threaded TCG one, for ratios. run-qemu.sh --help lists options and exit codes.
+gets one for each setting; multi-threaded TCG one, for ratios. With --sweep the benchmarks are FlexSC's batches of 1 to 512 by every
+policy. run-qemu.sh --help lists options and exit codes.
 """
 
 import argparse
@@ -10,6 +11,7 @@ import datetime
 import json
 import os
 import pathlib
+import re
 import shlex
 import subprocess
 import sys
@@ -28,7 +30,7 @@ KERNEL = BUILD / "kernel" / "tollgate.elf"
 ARCHIVE = BUILD / "userland" / "programs.cpio"
 RESULTS = BUILD / "results"
 BUILD_FAILED, REPORT_FAILED, USAGE = 7, 8, 64
-WORKER_FILTER = "flexsc_worker"
+WORKER_FILTER = "flexsc_(ipi|poll|adaptive)"
 KIND = {"icount": "TCG, single-threaded, icount shift=0", "tcg": "TCG, multi-threaded", "kvm": "hardware KVM"}
 BOOT_BOUND = 180.0  # seconds on the reference machine; a whole benchmark pass takes a tenth of it
 
@@ -52,6 +54,7 @@ def options_from(arguments: list[str]) -> argparse.Namespace:
     p.add_argument("--boot", default="pvh", choices=BOOTS)
     p.add_argument("--machine", default="q35", choices=MACHINES)
     p.add_argument("--bench", default="", metavar="FILTER")
+    p.add_argument("--sweep", action="store_true")
     p.add_argument("--append", default="", metavar="'KERNEL OPTIONS'")
     p.add_argument("--gdb", action="store_true")
     p.add_argument("--no-build", action="store_true")
@@ -105,8 +108,11 @@ def guest_for(plan: Plan, options: argparse.Namespace, results_path: pathlib.Pat
     if "pti=" not in options.append:
         words.append(f"pti={plan.pti}")
     words += options.append.split()
+    program = ["--tollgate_sweep"] if options.sweep else []
     if plan.filter:
-        words += ["--", f"--benchmark_filter={plan.filter}"]
+        program.append(f"--benchmark_filter={plan.filter}")
+    if program:
+        words += ["--", *program]
     return Guest(KERNEL, ARCHIVE, " ".join(words), options.machine, plan.kind, plan.smp, options.boot, timeout=BOOT_BOUND,
                  results=results_path)
 
@@ -115,7 +121,7 @@ def keep_wanted(plan: Plan, options: argparse.Namespace, document: dict) -> dict
     """The second CPU of an icount pass is there for the worker rows; all others were measured with one CPU."""
     if plan.kind != "icount" or options.smp is not None or plan.smp == 1:
         return document
-    return {**document, "benchmarks": [e for e in document["benchmarks"] if WORKER_FILTER in e["name"]]}
+    return {**document, "benchmarks": [e for e in document["benchmarks"] if re.search(WORKER_FILTER, e["name"])]}
 
 
 def boot(plan: Plan, options: argparse.Namespace, stem: str) -> tuple[Outcome, results.Pass | None, dict | None]:

@@ -121,10 +121,10 @@ class Merge(unittest.TestCase):
 class Table(unittest.TestCase):
     def test_columns_and_preferred_boot(self):
         result = merged(icount("off", entry("null/native", 10), entry("null/direct", 1)), icount("on", entry("null/native", 20)),
-                        icount("off", entry("null/native", 99), entry("null/flexsc_worker/batch:2", 30), smp=2))
+                        icount("off", entry("null/native", 99), entry("null/flexsc_poll/batch:2", 30), smp=2))
         lines = [line.split() for line in report.text(result, "x").splitlines()]
         self.assertIn(["null", "native", "10", "20"], lines)
-        self.assertIn(["null", "flexsc_worker", "x2", "30", "-"], lines)
+        self.assertIn(["null", "flexsc_poll", "x2", "30", "-"], lines)
         self.assertLess(lines.index(["null", "direct", "1", "-"]), lines.index(["null", "native", "10", "20"]))
 
 
@@ -154,6 +154,13 @@ class Gate(unittest.TestCase):
     def test_reference_without_icount(self):
         with self.assertRaises(ResultError):
             report.gate(merged((Pass("tcg", "off", 1), document(entry("null/native")))), merged(icount("off", entry("null/native"))))
+
+    def test_budgets(self):
+        row = entry("getppid/flexsc_own/batch:64", 70)
+        self.assertEqual(self.bad([row], [{**row, "user_per_call": 20.0, "post_per_call": 9.0}]), [])
+        self.assertIn("user_per_call is 20.5, at most 20", self.bad([row], [{**row, "user_per_call": 20.5, "post_per_call": 9.0}])[0])
+        with self.assertRaises(ResultError):
+            self.bad([row], [row])  # a figure that has a budget is measured
 
     def test_new_and_faster_paths_are_mentioned(self):
         notes = report.gate(merged(icount("off", entry("null/native", 100))),

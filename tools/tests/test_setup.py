@@ -99,7 +99,7 @@ class Plans(unittest.TestCase):
         return [(p.pti, p.smp, p.filter) for p in run.plans(kind, run.options_from(list(arguments)), cpus)]
 
     def test_icount(self):
-        self.assertEqual(self.plans("icount"), [("off", 1, ""), ("on", 1, ""), ("off", 2, "flexsc_worker"), ("on", 2, "flexsc_worker")])
+        self.assertEqual(self.plans("icount"), [("off", 1, ""), ("on", 1, ""), ("off", 2, run.WORKER_FILTER), ("on", 2, run.WORKER_FILTER)])
 
     def test_chosen(self):
         self.assertEqual(self.plans("icount", "--append=pti=on x=1", "--smp=4", "--bench=null"), [("on", 4, "null")])
@@ -111,10 +111,14 @@ class Plans(unittest.TestCase):
         guest = run.guest_for(run.Plan("icount", "on", 2, "get|x"), options, None)
         self.assertEqual(guest.append, "init=/bin/bench accel=icount flexsc.workers=1 pti=on a=b -- --benchmark_filter=get|x")
 
+    def test_sweep(self):
+        guest = run.guest_for(run.Plan("icount", "on", 1, ""), run.options_from(["--sweep"]), None)
+        self.assertEqual(guest.append, "init=/bin/bench accel=icount pti=on -- --tollgate_sweep")
+
     def test_second_cpu_rows(self):
-        document = {"context": {}, "benchmarks": [{"name": "null/native"}, {"name": "null/flexsc_worker"}]}
+        document = {"context": {}, "benchmarks": [{"name": "null/native"}, {"name": "null/flexsc_poll"}]}
         kept = run.keep_wanted(run.Plan("icount", "off", 2, ""), run.options_from([]), document)
-        self.assertEqual([e["name"] for e in kept["benchmarks"]], ["null/flexsc_worker"])
+        self.assertEqual([e["name"] for e in kept["benchmarks"]], ["null/flexsc_poll"])
 
     def test_wrong_options(self):
         with unittest.mock.patch("sys.stderr"):

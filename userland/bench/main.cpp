@@ -1,11 +1,7 @@
 // /bin/bench: what each gate costs for each operation, in the guest. Chooses the benchmarks by --benchmark_filter (a
 // regular expression on operation/gate[/batch:N], a leading '-' inverts), runs them on Google Benchmark, prints a line
-// for each and writes the JSON to /dev/debugcon or --benchmark_out. Exit status 0 only if every result of every call
-// was right.
-//
-// A process registers for FlexSC once, with one policy. When benchmarks of both policies are wanted, the program
-// measures all but flexsc_worker, then executes itself (--tollgate_continue) to measure those, and the second process
-// goes on in the same file.
+// for each and writes the JSON to /dev/debugcon or --benchmark_out. With --tollgate_sweep these are FlexSC's batches of
+// 1 to 512 by every policy, beside the native calls. Exit status 0 only if every result of every call was right.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -13,8 +9,6 @@
 #include <iostream>
 #include <regex.h>
 #include <set>
-#include <sys/auxv.h>
-#include <unistd.h>
 
 #include "userland/bench/operations.h"
 #include "userland/bench/reporter.h"
@@ -31,10 +25,7 @@ struct Options {
     std::string out;
     bool list = false;
     bool repetitions_given = false;
-    bool is_continued = false;
-    unsigned former_failures = 0;
-    bool has_former_entries = false;
-    std::map<std::string, double> native;
+    Selection selection = Selection::Usual;
     std::vector<char*> others; ///< for Google Benchmark
 };
 
@@ -51,24 +42,6 @@ std::optional<std::string> value_of(std::string_view argument, std::string_view 
     return std::string(argument.substr(name.size() + 1));
 }
 
-/// "FAILURES:ENTRIES,operation:per_call,...", as `continuation` writes it.
-void read_continuation(Options& options, const std::string& text) {
-    options.is_continued = true;
-    char* rest = nullptr;
-    options.former_failures = static_cast<unsigned>(std::strtoul(text.c_str(), &rest, 10));
-    options.has_former_entries = *rest == ':' && std::strtoul(rest + 1, nullptr, 10) != 0;
-    for (std::size_t at = text.find(','); at != std::string::npos; at = text.find(',', at + 1))
-        if (const auto colon = text.find(':', at); colon != std::string::npos)
-            options.native[text.substr(at + 1, colon - at - 1)] = std::strtod(text.c_str() + colon + 1, nullptr);
-}
-
-std::string continuation(const Reporter& reporter, unsigned failures) {
-    std::string text = std::to_string(failures) + ":" + std::to_string(reporter.reported());
-    for (const auto& [operation, per_call] : reporter.native())
-        text += "," + operation + ":" + std::to_string(per_call);
-    return text;
-}
-
 Options parse(int argc, char** argv) {
     Options options;
     options.others.push_back(argv[0]);
@@ -81,8 +54,8 @@ Options parse(int argc, char** argv) {
         else if (const auto format = value_of(argument, "--benchmark_out_format")) {
             if (*format != "json")
                 die("--benchmark_out_format: only json");
-        } else if (const auto state = value_of(argument, "--tollgate_continue"))
-            read_continuation(options, *state);
+        } else if (argument == "--tollgate_sweep")
+            options.selection = Selection::Sweep;
         else if (argument == "--benchmark_list_tests" || argument == "--benchmark_list_tests=true")
             options.list = true;
         else {
@@ -93,7 +66,7 @@ Options parse(int argc, char** argv) {
     return options;
 }
 
-/// The benchmarks whose name the filter matches.
+/// The benchmarks whose name the filter matches; those of one gate together, since FlexSC's policies take turns.
 std::vector<const Benchmark*> choose(const Suite& suite, std::string filter) {
     const bool invert = filter.starts_with('-');
     if (invert)
@@ -109,18 +82,16 @@ std::vector<const Benchmark*> choose(const Suite& suite, std::string filter) {
         if ((regexec(&expression, benchmark.name.c_str(), 0, nullptr, 0) == 0) != invert)
             chosen.push_back(&benchmark);
     regfree(&expression);
+    std::ranges::stable_sort(chosen, {}, &Benchmark::gate);
     return chosen;
 }
 
-bool is_worker(const Benchmark* benchmark) { return benchmark->gate == GateKind::FlexscWorker; }
-
-/// Where the JSON goes: given, or the debug console if there is one, or nowhere. The second part continues a file.
+/// Where the JSON goes: given, or the debug console if there is one, or nowhere.
 std::ofstream open_output(const Options& options) {
     const std::string path = options.out.empty() ? kDebugConsole : options.out;
     const bool is_device = path.starts_with("/dev/");
     std::ofstream file(path, is_device ? std::ios::out | std::ios::in // neither created nor truncated
-                             : options.has_former_entries ? std::ios::out | std::ios::app
-                                                          : std::ios::out | std::ios::trunc);
+                                       : std::ios::out | std::ios::trunc);
     if (!file && is_device) {
         file.clear();
         file.open(path, std::ios::out); // a device that can only be written
@@ -191,19 +162,6 @@ Registered register_all(const std::vector<const Benchmark*>& chosen, const Optio
     return result;
 }
 
-/// Goes on as a new process, which may register for FlexSC with the other policy. Returns only if that fails.
-void continue_with_worker(char** argv, const std::string& state) {
-    std::vector<char*> arguments;
-    for (char** argument = argv; *argument != nullptr; ++argument)
-        arguments.push_back(*argument);
-    std::string option = "--tollgate_continue=" + state;
-    arguments.push_back(option.data());
-    arguments.push_back(nullptr);
-    const auto* self = reinterpret_cast<const char*>(getauxval(AT_EXECFN));
-    execv(self != nullptr ? self : argv[0], arguments.data());
-    std::perror("bench: cannot execute itself again for flexsc_worker");
-}
-
 /// Google Benchmark looks for /proc/cpuinfo and the like, complains where they are absent, and remembers what it found.
 void look_at_cpu_quietly() {
     auto* const buffer = std::cerr.rdbuf(nullptr);
@@ -215,7 +173,7 @@ void look_at_cpu_quietly() {
 int run(int argc, char** argv) {
     Options options = parse(argc, argv);
     const Machine machine = Machine::read();
-    Suite suite(machine);
+    Suite suite(machine, options.selection);
     add_all_operations(suite);
 
     auto chosen = choose(suite, options.filter);
@@ -227,18 +185,11 @@ int run(int argc, char** argv) {
     if (chosen.empty())
         die("no benchmark matches --benchmark_filter='" + options.filter + "' (--benchmark_list_tests lists them)");
 
-    if (!options.is_continued)
-        say_what_this_is(machine, suite);
-    if (machine.number("workers") == 0 && std::erase_if(chosen, is_worker) != 0)
+    say_what_this_is(machine, suite);
+    const auto by_worker = [](const auto* benchmark) { return is_by_worker(benchmark->gate); };
+    if (machine.number("workers") == 0 && std::erase_if(chosen, by_worker) != 0)
         std::puts(
-            "bench: flexsc_worker is not measured: there is no worker core (flexsc.workers=1 and two CPUs make one)");
-    const bool has_worker = std::ranges::any_of(chosen, is_worker);
-    const bool has_others = std::ranges::any_of(chosen, [](const auto* b) { return !is_worker(b); });
-    Part part = Part::Whole;
-    if (has_worker && has_others) {
-        part = !options.is_continued ? Part::First : options.has_former_entries ? Part::Last : Part::Whole;
-        std::erase_if(chosen, [part](const auto* b) { return is_worker(b) == (part == Part::First); });
-    }
+            "bench: no worker's rows are measured: there is no worker core (flexsc.workers=1 and two CPUs make one)");
 
     const auto registered = register_all(chosen, options);
     unsigned failures = registered.failures;
@@ -251,22 +202,15 @@ int run(int argc, char** argv) {
     look_at_cpu_quietly();
     add_context(machine, suite);
     std::ofstream file = open_output(options);
-    Reporter reporter(machine.get("accel"), file, part, options.native);
+    Reporter reporter(machine.get("accel"), file);
     if (registered.count != 0)
         benchmark::RunSpecifiedBenchmarks(&reporter, ".");
     failures += reporter.failures();
     if (file.is_open() && !file)
         die("writing the JSON failed");
 
-    if (part == Part::First) {
-        std::fflush(nullptr);
-        continue_with_worker(argv, continuation(reporter, failures));
-        reporter.close_json();
-        return 1;
-    }
     if (reporter.reported() == 0)
         die("nothing could be measured");
-    failures += options.former_failures;
     std::printf("bench: %s\n", failures == 0 ? "ok" : "FAILED");
     return failures == 0 ? 0 : 1;
 }

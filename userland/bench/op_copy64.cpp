@@ -19,6 +19,7 @@ struct Copy64 : Operation {
     static constexpr const char* kName = "copy64";
     static constexpr unsigned kNumber = api::kSysCopy64;
     static constexpr std::uint32_t kFastcall = api::kFastcallIoctlArray;
+    static constexpr bool kSwept = true;
 
     [[gnu::noipa]] static long direct(const unsigned char* source) {
         std::memcpy(destination, source, kSize);

@@ -13,6 +13,7 @@ const volatile long* the_parent;
 struct Getppid : Operation {
     static constexpr const char* kName = "getppid";
     static constexpr unsigned kNumber = SYS_getppid;
+    static constexpr bool kSwept = true;
 
     Getppid() { the_parent = &parent_; }
     [[gnu::noipa]] static long direct() { return *the_parent; }

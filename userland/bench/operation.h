@@ -3,7 +3,7 @@
 //
 //     struct Name : Operation {
 //         static constexpr const char* kName = "name";
-//         static constexpr unsigned kNumber = SYS_name;            // gates native, int80, flexsc_own, flexsc_worker
+//         static constexpr unsigned kNumber = SYS_name;            // gates native, int80, flexsc_*
 //         static constexpr std::uint32_t kFastcall = kFastcall...; // gate fastcall: the ioctl that registers the
 //         example
 //         [[gnu::noipa]] static long direct(...);                  // gate direct: an equal function of this program
@@ -17,14 +17,23 @@
 
 namespace tollgate::bench {
 
-enum class GateKind { Native, Direct, Int80, FlexscOwn, FlexscWorker, Fastcall };
+enum class GateKind { Native, Direct, Int80, FlexscOwn, FlexscIpi, FlexscPoll, FlexscAdaptive, Fastcall };
 
 constexpr const char* gate_name(GateKind gate) {
-    constexpr const char* kNames[] = {"native", "direct", "int80", "flexsc_own", "flexsc_worker", "fastcall"};
+    constexpr const char* kNames[] = {"native",     "direct",      "int80",           "flexsc_own",
+                                      "flexsc_ipi", "flexsc_poll", "flexsc_adaptive", "fastcall"};
     return kNames[static_cast<unsigned>(gate)];
 }
 
+/// Does a worker core take part?
+constexpr bool is_by_worker(GateKind gate) {
+    return gate == GateKind::FlexscIpi || gate == GateKind::FlexscPoll || gate == GateKind::FlexscAdaptive;
+}
+
 struct Operation {
+    /// Is it measured when nothing else is asked for, and in the sweep over FlexSC's batches and policies?
+    static constexpr bool kUsual = true, kSwept = false;
+
     /// The arguments of a call; through a fastcall, those of fastcall_arguments().
     static std::tuple<> arguments() { return {}; }
     static std::tuple<> fastcall_arguments() { return {}; }

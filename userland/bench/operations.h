@@ -12,6 +12,8 @@ void add_copy64(Suite& suite);
 void add_write_null(Suite& suite);
 void add_clock_gettime(Suite& suite);
 void add_fastcalls(Suite& suite);
+void add_pread(Suite& suite);
+void add_pipe(Suite& suite);
 
 inline void add_all_operations(Suite& suite) {
     add_null(suite);
@@ -20,6 +22,8 @@ inline void add_all_operations(Suite& suite) {
     add_write_null(suite);
     add_clock_gettime(suite);
     add_fastcalls(suite);
+    add_pread(suite);
+    add_pipe(suite);
 }
 
 } // namespace tollgate::bench

@@ -9,17 +9,9 @@
 
 namespace tollgate::bench {
 
-Reporter::Reporter(std::string accel, std::ofstream& file, Part part, std::map<std::string, double> native)
-    : accel_(std::move(accel)), file_(file), part_(part), native_(std::move(native)) {
+Reporter::Reporter(std::string accel, std::ofstream& file) : accel_(std::move(accel)), file_(file) {
     json_.SetOutputStream(&file_);
     json_.SetErrorStream(&file_);
-}
-
-bool Reporter::ReportContext(const Context& context) {
-    if (part_ != Part::Last)
-        return json_.ReportContext(context);
-    file_ << ",\n"; // the former part has written the context and at least one entry
-    return true;
 }
 
 std::string Reporter::figure(const std::string& name, double per_call) const {
@@ -70,12 +62,6 @@ void Reporter::ReportRuns(const std::vector<Run>& runs) {
 }
 
 void Reporter::Finalize() {
-    if (part_ != Part::First)
-        close_json();
-    file_.flush();
-}
-
-void Reporter::close_json() {
     json_.Finalize();
     file_.flush();
 }

@@ -1,5 +1,5 @@
-// Opens the gates that need opening, each at its first use: FlexSC registers the process once, a fastcall example is
-// registered through its device.
+// Opens the gates that need opening, each at its first use: FlexSC's pages of one policy at a time, a fastcall example
+// through its device.
 #include "userland/bench/suite.h"
 
 #include <cstring>
@@ -27,11 +27,11 @@ std::string unit_of(const std::string& accel) {
 
 } // namespace
 
-Suite::Suite(const Machine& machine)
+Suite::Suite(const Machine& machine, Selection selection)
     : ruler_(measure_ruler()), seconds_per_tick_(1.0 / (machine.number("tsc_hz") > 0 ? machine.number("tsc_hz") : 1e9)),
       unit_(unit_of(machine.get("accel"))),
       ticks_mean_something_(machine.get("accel") == "icount" || machine.get("accel") == "kvm"),
-      is_tollgate_(machine.is_tollgate()) {}
+      is_tollgate_(machine.is_tollgate()), selection_(selection) {}
 
 void Suite::list(const char* operation, GateKind gate, std::function<std::optional<Missing>()> prepare,
                  std::function<void(benchmark::State&)> run, unsigned batch) {
@@ -47,13 +47,14 @@ std::optional<Missing> Suite::int80_is_ours() const {
     return Missing{"only on Tollgate: elsewhere int 0x80 takes i386 numbers", false};
 }
 
-std::optional<Missing> Suite::open_flexsc(api::FlexscPolicy policy) {
-    if (flexsc_)
+std::optional<Missing> Suite::open_flexsc(flexsc_policy policy) {
+    if (lane_ != nullptr && lane_->policy() == policy)
         return std::nullopt;
-    auto opened = Flexsc::open(policy);
+    lane_.reset(); // its pages are gone before there are others
+    auto opened = FlexscLane::open(policy);
     if (!opened)
         return missing("flexsc_register", opened.error());
-    flexsc_ = *opened;
+    lane_ = std::move(*opened);
     return std::nullopt;
 }
 

@@ -16,11 +16,11 @@
 #include <type_traits>
 #include <vector>
 
+#include "userland/bench/flexsc_lane.h"
 #include "userland/bench/operation.h"
 #include "userland/bench/sampler.h"
 #include "userland/lib/gate_direct.h"
 #include "userland/lib/gate_fastcall.h"
-#include "userland/lib/gate_flexsc.h"
 #include "userland/lib/gate_int80.h"
 #include "userland/lib/gate_native.h"
 #include "userland/lib/machine.h"
@@ -31,7 +31,9 @@ namespace tollgate::bench {
 inline constexpr unsigned kCalls = 64; ///< calls in a sample, so that ruler and loop entry vanish
 inline constexpr unsigned kSamples = 100;
 inline constexpr unsigned kRepetitions = 9;
-inline constexpr std::array kBatches{1U, 2U, 4U, 8U, 16U, 32U, 64U};
+inline constexpr std::array kBatches{1U, 2U, 4U, 8U, 16U, 32U, 64U, 128U, 256U, 512U};
+inline constexpr unsigned kUsualBatch = 64; ///< the largest one outside of the sweep
+static_assert(kBatches.back() == kMostCalls);
 
 /// A number that is known when compiling, as in a program that makes the call.
 template <long number>
@@ -50,11 +52,14 @@ struct Benchmark {
     std::function<void(benchmark::State&)> run;
 };
 
+/// Every gate, or FlexSC by all policies and batches beside the native call.
+enum class Selection { Usual, Sweep };
+
 class Suite {
 public:
-    explicit Suite(const Machine& machine);
+    Suite(const Machine& machine, Selection selection);
 
-    /// Lists the benchmarks of one operation.
+    /// Lists the benchmarks of one operation, as far as the selection wants them.
     template <class Op>
     void add();
 
@@ -66,10 +71,15 @@ private:
         long index;
         void* shared;
     };
+    struct UserShare {
+        double post, reap; ///< per call
+    };
 
     void list(const char* operation, GateKind gate, std::function<std::optional<Missing>()> prepare,
               std::function<void(benchmark::State&)> run, unsigned batch = 0);
-    std::optional<Missing> open_flexsc(api::FlexscPolicy policy);
+    template <class Op>
+    void add_flexsc(const std::shared_ptr<Op>& op, GateKind gate, flexsc_policy policy);
+    std::optional<Missing> open_flexsc(flexsc_policy policy);
     std::expected<Example, Missing> open_fastcall(std::uint32_t ioctl_code);
     std::optional<Missing> int80_is_ours() const;
 
@@ -78,16 +88,18 @@ private:
     template <class Op, Gate G, class Arguments>
     void measure_calls(benchmark::State& state, Op& op, GateKind gate, auto number, const Arguments& arguments) const;
     template <class Op>
-    void measure_batches(benchmark::State& state, Op& op, GateKind gate, unsigned batch) const;
+    void measure_batches(benchmark::State& state, Op& op, GateKind gate, unsigned batch, FlexscContext& context) const;
     template <class Op>
-    [[gnu::noinline]] std::optional<double> user_share(const Op& op, unsigned batch) const;
+    [[gnu::noinline]] std::optional<UserShare> user_share(Op& op, GateKind gate, unsigned batch,
+                                                          FlexscContext& context) const;
 
     std::uint64_t ruler_;
     double seconds_per_tick_;
     std::string unit_;
     bool ticks_mean_something_;
     bool is_tollgate_;
-    std::optional<Flexsc> flexsc_;
+    Selection selection_;
+    std::unique_ptr<FlexscLane> lane_;
     int fastcall_device_ = -1;
     std::vector<Benchmark> benchmarks_;
 };
@@ -142,64 +154,98 @@ void Suite::measure_calls(benchmark::State& state, Op& op, GateKind gate, auto n
     });
 }
 
-/// FlexSC: as many batches as make about kCalls calls.
+/// FlexSC: as many batches as make about kCalls calls, and at least one.
 template <class Op>
-void Suite::measure_batches(benchmark::State& state, Op& op, GateKind gate, unsigned batch) const {
-    const unsigned batches = kCalls / batch;
+void Suite::measure_batches(benchmark::State& state, Op& op, GateKind gate, unsigned batch,
+                            FlexscContext& context) const {
+    const unsigned batches = batch < kCalls ? kCalls / batch : 1;
     const auto arguments = op.arguments();
+    // A worker that polls finds the calls by itself; every other policy is told that they are there.
+    const bool waits = gate != GateKind::FlexscPoll;
+    long handles[kMostCalls];
     measure(state, op, gate, batches * batch, [&] [[gnu::always_inline]] {
         return std::apply(
             [&] [[gnu::always_inline]] (auto... values) {
-                const Flexsc flexsc = *flexsc_;
                 const unsigned count = batch;
                 const long expected = op.expected();
                 long wrong = 0;
                 const auto check = [&](long result) { wrong |= result ^ expected; };
-                for (unsigned left = batches; left != 0; --left)
-                    if (!flexsc.batch(count, check, Op::kNumber, values...)) [[unlikely]]
+                for (unsigned left = batches; left != 0; --left) {
+                    post_batch(context, handles, count, Op::kNumber, values...);
+                    if (waits)
+                        (void)flexsc_wait(&context);
+                    if (!reap_batch(context, handles, count, check)) [[unlikely]]
                         return -1L;
+                }
                 return wrong;
             },
             arguments);
     });
     if (gate != GateKind::FlexscOwn || state.error_occurred())
         return;
-    if (const auto share = user_share(op, batch))
-        state.counters["user_per_call"] = *share;
-    else
+    if (const auto share = user_share(op, gate, batch, context)) {
+        state.counters["post_per_call"] = share->post;
+        state.counters["reap_per_call"] = share->reap;
+        state.counters["user_per_call"] = share->post + share->reap;
+    } else {
         state.SkipWithError("wrong result while timing the user's share");
+    }
 }
 
-/// What of a batch runs in user code: posting and taking, timed apart from flexsc_wait(). Nothing if a result was
+/// What of a batch runs in user code: posting and reaping, timed apart from flexsc_wait(). Nothing if a result was
 /// wrong.
 template <class Op>
-std::optional<double> Suite::user_share(const Op& op, unsigned batch) const {
-    std::vector<double> lengths;
+std::optional<Suite::UserShare> Suite::user_share(Op& op, GateKind gate, unsigned batch, FlexscContext& context) const {
+    std::vector<double> posts, reaps;
+    long handles[kMostCalls];
+    const auto per_call = [&](std::uint64_t length) {
+        return (static_cast<double>(length) - static_cast<double>(ruler_)) / batch;
+    };
     for (unsigned i = 0; i < kRepetitions; ++i) {
+        op.prepare(gate);
         std::apply(
             [&](auto... values) {
                 long wrong = 0;
                 const auto post_begin = ticks_begin();
-                flexsc_->post_batch(batch, Op::kNumber, values...);
+                post_batch(context, handles, batch, Op::kNumber, values...);
                 const auto post_length = ticks_end() - post_begin;
-                Flexsc::wait();
+                (void)flexsc_wait(&context);
                 const long expected = op.expected();
-                const auto take_begin = ticks_begin();
-                const bool complete = flexsc_->reap_batch(batch, [&](long result) { wrong |= result ^ expected; });
-                const auto take_length = ticks_end() - take_begin;
-                if (complete && wrong == 0)
-                    lengths.push_back(static_cast<double>(post_length + take_length) -
-                                      2.0 * static_cast<double>(ruler_));
+                const auto reap_begin = ticks_begin();
+                const bool complete =
+                    reap_batch(context, handles, batch, [&](long result) { wrong |= result ^ expected; });
+                const auto reap_length = ticks_end() - reap_begin;
+                if (complete && wrong == 0) {
+                    posts.push_back(per_call(post_length));
+                    reaps.push_back(per_call(reap_length));
+                }
             },
             op.arguments());
     }
-    if (lengths.size() != kRepetitions)
+    if (posts.size() != kRepetitions)
         return std::nullopt;
-    return median(lengths) / batch;
+    return UserShare{median(posts), median(reaps)};
+}
+
+template <class Op>
+void Suite::add_flexsc(const std::shared_ptr<Op>& op, GateKind gate, flexsc_policy policy) {
+    for (const unsigned batch : kBatches)
+        if (selection_ == Selection::Sweep || batch <= kUsualBatch)
+            list(
+                Op::kName, gate, [this, policy] { return open_flexsc(policy); },
+                [this, op, gate, policy, batch](benchmark::State& state) {
+                    if (open_flexsc(policy)) // it could be opened before
+                        return state.SkipWithError("the syscall pages cannot be had again");
+                    lane_->run([&](FlexscContext& context) { measure_batches(state, *op, gate, batch, context); });
+                },
+                batch);
 }
 
 template <class Op>
 void Suite::add() {
+    const bool sweep = selection_ == Selection::Sweep;
+    if (sweep ? !Op::kSwept : !Op::kUsual)
+        return;
     const auto op = std::make_shared<Op>();
     if constexpr (requires { Op::kNumber; }) {
         const auto is_offered = [op]() -> std::optional<Missing> {
@@ -212,6 +258,13 @@ void Suite::add() {
         list(Op::kName, GateKind::Native, is_offered, [this, op](benchmark::State& state) {
             measure_calls<Op, Native>(state, *op, GateKind::Native, Number<Op::kNumber>(), op->arguments());
         });
+        add_flexsc(op, GateKind::FlexscOwn, FLEXSC_OWN);
+        add_flexsc(op, GateKind::FlexscPoll, FLEXSC_WORKER_POLL);
+        if (sweep) {
+            add_flexsc(op, GateKind::FlexscIpi, FLEXSC_WORKER_IPI);
+            add_flexsc(op, GateKind::FlexscAdaptive, FLEXSC_ADAPTIVE);
+            return;
+        }
         list(Op::kName, GateKind::Direct, {}, [this, op](benchmark::State& state) {
             measure_calls<Op, Direct<&Op::direct>>(state, *op, GateKind::Direct, Number<0>(), op->arguments());
         });
@@ -220,14 +273,6 @@ void Suite::add() {
             [this, op](benchmark::State& state) {
                 measure_calls<Op, Int80>(state, *op, GateKind::Int80, Number<Op::kNumber>(), op->arguments());
             });
-        for (const GateKind gate : {GateKind::FlexscOwn, GateKind::FlexscWorker}) {
-            const auto policy = gate == GateKind::FlexscOwn ? api::FlexscPolicy::Own : api::FlexscPolicy::WorkerPoll;
-            for (const unsigned batch : kBatches)
-                list(
-                    Op::kName, gate, [this, policy] { return open_flexsc(policy); },
-                    [this, op, gate, batch](benchmark::State& state) { measure_batches(state, *op, gate, batch); },
-                    batch);
-        }
     }
     if constexpr (requires { Op::kFastcall; }) {
         const auto index = std::make_shared<long>(-1);

@@ -58,14 +58,14 @@ struct Content {
     }
 };
 
-/// Pipes for that many connections; false if there are not enough descriptors.
-inline bool connect(Connection* connections, unsigned count) {
+/// Pipes for that many connections, with pipe2()'s flags; false if there are not enough descriptors.
+inline bool connect(Connection* connections, unsigned count, int flags = 0) {
     rlimit limit;
     getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
     for (unsigned i = 0; i < count; ++i)
-        if (pipe(connections[i].request) != 0 || pipe(connections[i].answer) != 0)
+        if (pipe2(connections[i].request, flags) != 0 || pipe2(connections[i].answer, flags) != 0)
             return false;
     return true;
 }
