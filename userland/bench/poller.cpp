@@ -84,8 +84,8 @@ int main(int argc, char** argv) {
         return good ? 0 : 1;
     }
     const std::string accel = machine.get("accel", "?");
-    std::printf("poller: accel=%s pti=%s, worker that polls, spin_us=%s; %s\n", accel.c_str(),
-                machine.get("pti", "?").c_str(), machine.get("flexsc.spin_us", "default").c_str(),
+    std::printf("poller: accel=%s pti=%s, a worker that polls for flexsc.spin_us; %s\n", accel.c_str(),
+                machine.get("pti", "?").c_str(),
                 accel == "icount" ? "a cycle is an instruction of any CPU"
                 : accel == "kvm"  ? "TSC cycles"
                                   : "TSC ticks of an emulator, not what hardware burns");

@@ -88,8 +88,12 @@ int main(int argc, char** argv) {
     const long rounds = argc > 1 ? std::atol(argv[1]) : 1'000'000;
     if (rounds <= 0)
         return 64;
-    struct flexsc f = {
-        .entries = page, .free = -EAGAIN, .fresh = 0, .size = sizeof page, .policy = FLEXSC_OWN, .slots = slots};
+    struct flexsc f = {.entries = page,
+                       .fresh = page,
+                       .end = page + FLEXSC_ENTRIES_PER_PAGE,
+                       .free = -EAGAIN,
+                       .policy = FLEXSC_OWN,
+                       .slots = slots};
     long stale_calls = 0;
     const auto begin = std::chrono::steady_clock::now();
     std::thread kernel([&] { stale_calls = stand_in_for_kernel(rounds); });
