@@ -5,8 +5,8 @@
 
 namespace tollgate::bench {
 
-std::expected<std::unique_ptr<FlexscLane>, int> FlexscLane::open(flexsc_policy policy) {
-    std::unique_ptr<FlexscLane> lane(new FlexscLane(policy));
+std::expected<std::unique_ptr<FlexscLane>, int> FlexscLane::open(flexsc_policy policy, unsigned pages) {
+    std::unique_ptr<FlexscLane> lane(new FlexscLane(policy, pages));
     lane->thread_ = std::thread([raw = lane.get()] { raw->live(); });
     std::unique_lock lock(lane->mutex_);
     lane->changed_.wait(lock, [&] { return lane->error_ != -1; });
@@ -34,7 +34,7 @@ void FlexscLane::run(std::function<void(FlexscContext&)> work) {
 
 void FlexscLane::live() {
     FlexscContext context;
-    const int failed = -flexsc_open(&context, policy_, FLEXSC_MAX_PAGES);
+    const int failed = -flexsc_open(&context, policy_, pages_);
     std::unique_lock lock(mutex_);
     error_ = failed;
     changed_.notify_all();
@@ -46,7 +46,7 @@ void FlexscLane::live() {
         if (ends_)
             return;
         lock.unlock();
-        if (flexsc_open(&context, policy_, FLEXSC_MAX_PAGES) == 0) { // the thread's own pages again: it cannot fail
+        if (flexsc_open(&context, policy_, pages_) == 0) { // the thread's own pages again: it cannot fail
             work_(context);
             flexsc_close(&context);
         }

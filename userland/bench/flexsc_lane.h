@@ -1,6 +1,6 @@
 // A thread with syscall pages of one policy, on which the benchmarks of that policy run. The kernel gives a thread its
 // pages once and with one policy, and takes them back as it ends: so a program measures every policy by a thread for
-// each, one after the other, since a worker looks at everybody's pages.
+// each, one after the other, since a worker looks at everybody's pages; and with no more pages than a batch fills.
 #pragma once
 
 #include <condition_variable>
@@ -17,20 +17,21 @@ namespace tollgate::bench {
 class FlexscLane {
 public:
     /// The error is an errno, of flexsc_open().
-    static std::expected<std::unique_ptr<FlexscLane>, int> open(flexsc_policy policy);
+    static std::expected<std::unique_ptr<FlexscLane>, int> open(flexsc_policy policy, unsigned pages);
     ~FlexscLane(); ///< the thread ends, and its pages go
     FlexscLane(const FlexscLane&) = delete;
     FlexscLane& operator=(const FlexscLane&) = delete;
 
-    [[nodiscard]] flexsc_policy policy() const { return policy_; }
+    [[nodiscard]] bool is(flexsc_policy policy, unsigned pages) const { return policy_ == policy && pages_ == pages; }
     /// Runs `work` on the thread, with a context as good as new, and waits for its end.
     void run(std::function<void(FlexscContext&)> work);
 
 private:
-    explicit FlexscLane(flexsc_policy policy) : policy_(policy) {}
+    FlexscLane(flexsc_policy policy, unsigned pages) : policy_(policy), pages_(pages) {}
     void live();
 
     flexsc_policy policy_;
+    unsigned pages_;
     std::mutex mutex_;
     std::condition_variable changed_;
     std::function<void(FlexscContext&)> work_; ///< empty: nothing to do

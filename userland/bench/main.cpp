@@ -66,7 +66,7 @@ Options parse(int argc, char** argv) {
     return options;
 }
 
-/// The benchmarks whose name the filter matches; those of one gate together, since FlexSC's policies take turns.
+/// The benchmarks whose name the filter matches; those of one gate and batch together: FlexSC's pages take turns.
 std::vector<const Benchmark*> choose(const Suite& suite, std::string filter) {
     const bool invert = filter.starts_with('-');
     if (invert)
@@ -82,7 +82,7 @@ std::vector<const Benchmark*> choose(const Suite& suite, std::string filter) {
         if ((regexec(&expression, benchmark.name.c_str(), 0, nullptr, 0) == 0) != invert)
             chosen.push_back(&benchmark);
     regfree(&expression);
-    std::ranges::stable_sort(chosen, {}, &Benchmark::gate);
+    std::ranges::stable_sort(chosen, {}, [](const auto* one) { return std::pair(one->gate, one->batch); });
     return chosen;
 }
 

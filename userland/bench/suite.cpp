@@ -38,7 +38,7 @@ void Suite::list(const char* operation, GateKind gate, std::function<std::option
     std::string name = std::string(operation) + '/' + gate_name(gate);
     if (batch != 0)
         name += "/batch:" + std::to_string(batch);
-    benchmarks_.push_back({std::move(name), gate, std::move(prepare), std::move(run)});
+    benchmarks_.push_back({std::move(name), gate, batch, std::move(prepare), std::move(run)});
 }
 
 std::optional<Missing> Suite::int80_is_ours() const {
@@ -47,11 +47,12 @@ std::optional<Missing> Suite::int80_is_ours() const {
     return Missing{"only on Tollgate: elsewhere int 0x80 takes i386 numbers", false};
 }
 
-std::optional<Missing> Suite::open_flexsc(flexsc_policy policy) {
-    if (lane_ != nullptr && lane_->policy() == policy)
+std::optional<Missing> Suite::open_flexsc(flexsc_policy policy, unsigned batch) {
+    const unsigned pages = (batch + FLEXSC_ENTRIES_PER_PAGE - 1) / FLEXSC_ENTRIES_PER_PAGE;
+    if (lane_ != nullptr && lane_->is(policy, pages))
         return std::nullopt;
     lane_.reset(); // its pages are gone before there are others
-    auto opened = FlexscLane::open(policy);
+    auto opened = FlexscLane::open(policy, pages);
     if (!opened)
         return missing("flexsc_register", opened.error());
     lane_ = std::move(*opened);

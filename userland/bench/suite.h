@@ -48,6 +48,7 @@ struct Missing {
 struct Benchmark {
     std::string name; ///< operation/gate or operation/gate/batch:N
     GateKind gate;
+    unsigned batch; ///< 0: the gate has none
     std::function<std::optional<Missing>()> prepare;
     std::function<void(benchmark::State&)> run;
 };
@@ -79,7 +80,7 @@ private:
               std::function<void(benchmark::State&)> run, unsigned batch = 0);
     template <class Op>
     void add_flexsc(const std::shared_ptr<Op>& op, GateKind gate, flexsc_policy policy);
-    std::optional<Missing> open_flexsc(flexsc_policy policy);
+    std::optional<Missing> open_flexsc(flexsc_policy policy, unsigned batch);
     std::expected<Example, Missing> open_fastcall(std::uint32_t ioctl_code);
     std::optional<Missing> int80_is_ours() const;
 
@@ -232,9 +233,9 @@ void Suite::add_flexsc(const std::shared_ptr<Op>& op, GateKind gate, flexsc_poli
     for (const unsigned batch : kBatches)
         if (selection_ == Selection::Sweep || batch <= kUsualBatch)
             list(
-                Op::kName, gate, [this, policy] { return open_flexsc(policy); },
+                Op::kName, gate, [this, policy, batch] { return open_flexsc(policy, batch); },
                 [this, op, gate, policy, batch](benchmark::State& state) {
-                    if (open_flexsc(policy)) // it could be opened before
+                    if (open_flexsc(policy, batch)) // it could be opened before
                         return state.SkipWithError("the syscall pages cannot be had again");
                     lane_->run([&](FlexscContext& context) { measure_batches(state, *op, gate, batch, context); });
                 },
