@@ -9,7 +9,8 @@ namespace {
 constexpr u64 kIndex = 0x00, kData = 0x10;
 constexpr u32 kVersion = 0x01, kRedirection = 0x10;
 // [82093AA, 3.2.4] fixed delivery and physical destination are 0.
-constexpr u32 kActiveLow = 1 << 13, kLevel = 1 << 15, kMasked = 1 << 16;
+constexpr u32 kDeliverNmi = 4 << 8, kActiveLow = 1 << 13, kLevel = 1 << 15, kMasked = 1 << 16;
+constexpr u32 kEveryCpu = 0xff; // [SDM vol 3, 11.6.2.1]
 
 struct Controller {
     volatile u8* registers = nullptr;
@@ -31,7 +32,8 @@ struct Controller {
     }
 };
 
-// Global: the board's, found once at boot. Written by the boot processor alone.
+// Global: the board's, found once at boot. Pins are set by the boot processor, and later the timer's by its owner
+// alone.
 constinit Controller controllers[AcpiInfo::kMaxIoApics];
 constinit size_t count = 0;
 constinit const AcpiInfo* tables = nullptr;
@@ -41,6 +43,29 @@ const Controller* controller_of(u32 interrupt) {
         if (interrupt >= controllers[n].first && interrupt - controllers[n].first < controllers[n].pins)
             return &controllers[n];
     return nullptr;
+}
+
+/// Where the board has wired an ISA line to. `controller` is null if nowhere.
+struct Wire {
+    const Controller* controller;
+    u32 pin, mode;
+
+    bool set(u32 low, u32 target) const {
+        if (controller == nullptr || target > 0xff)
+            return false;
+        controller->set_pin(pin, low | mode, target << 24);
+        return true;
+    }
+};
+
+Wire wire_of(u8 source) {
+    InterruptOverride line{.source = source, .interrupt = source};
+    for (const InterruptOverride& entry : tables->overrides())
+        if (entry.source == source)
+            line = entry;
+    const Controller* const controller = controller_of(line.interrupt);
+    return {controller, controller ? line.interrupt - controller->first : 0,
+            (line.active_low ? kActiveLow : 0) | (line.level_triggered ? kLevel : 0)};
 }
 
 } // namespace
@@ -59,17 +84,8 @@ void initialise(const AcpiInfo& acpi) {
     }
 }
 
-bool route_isa(u8 source, u8 vector, u32 apic_id) {
-    InterruptOverride line{.source = source, .interrupt = source};
-    for (const InterruptOverride& entry : tables->overrides())
-        if (entry.source == source)
-            line = entry;
-    const Controller* controller = controller_of(line.interrupt);
-    if (controller == nullptr || apic_id > 0xff)
-        return false;
-    const u32 mode = (line.active_low ? kActiveLow : 0) | (line.level_triggered ? kLevel : 0);
-    controller->set_pin(line.interrupt - controller->first, vector | mode, apic_id << 24);
-    return true;
-}
+bool route_isa(u8 source, u8 vector, u32 apic_id) { return wire_of(source).set(vector, apic_id); }
+bool route_isa_nmi(u8 source) { return wire_of(source).set(kDeliverNmi, kEveryCpu); }
+void mask_isa(u8 source) { (void)wire_of(source).set(kMasked, 0); }
 
 } // namespace tollgate::ioapic

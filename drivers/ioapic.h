@@ -12,4 +12,9 @@ void initialise(const AcpiInfo& acpi);
 /// MADT says. False if no I/O APIC has the line, or the CPU's id is too big for one: then nothing changes.
 bool route_isa(u8 source, u8 vector, u32 apic_id);
 
+/// Lets ISA line `source` raise an NMI on every CPU. False as above.
+bool route_isa_nmi(u8 source);
+/// Silences ISA line `source` again.
+void mask_isa(u8 source);
+
 } // namespace tollgate::ioapic

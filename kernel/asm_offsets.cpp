@@ -4,6 +4,7 @@
 #include "api/numbers.h"
 #include "cpu/clock.h"
 #include "cpu/cpu.h"
+#include "cpu/fastcall_cpu.h"
 #include "cpu/fpu_signal.h"
 #include "cpu/layout.h"
 #include "cpu/segments.h"
@@ -12,6 +13,8 @@
 #include "lib/boot_protocol.h"
 #include "lib/errno.h"
 #include "syscall/dispatch.h"
+
+#include <bit>
 
 #define DEFINE(name, value) asm volatile("\n#define " #name " %c0 //@" ::"i"(static_cast<long>(value)))
 
@@ -74,6 +77,27 @@ void emit_offsets() {
     DEFINE(FASTCALL_STACKS, kFastcallStacks);
     DEFINE(FASTCALL_ARRAYS, kFastcallArrays);
     DEFINE(FASTCALL_ARRAY_SIZE, kFastcallArraySize);
+    DEFINE(FASTCALL_CHECKED, kFastcallArrays + 3 * kFastcallArraySize);
+    DEFINE(FASTCALL_COUNTS, kFastcallCounts);
+    DEFINE(FASTCALL_LONGEST, kFastcallCounts + kFastcallArraySize);
+    DEFINE(FASTCALL_FORBIDDEN_FLAGS,
+           x86::kFlagTf | x86::kFlagIf | x86::kFlagDf | x86::kFlagIopl | x86::kFlagNt | x86::kFlagAc);
+    DEFINE(ENTRY_AREAS, kEntryAreas);
+    DEFINE(ENTRY_AREA_SHIFT, std::countr_zero(kEntryAreaSize));
+    DEFINE(AREA_FASTCALL, kAreaFastcall);
+    DEFINE(CHECK_RSP, offsetof(FastcallCpu, rsp));
+    DEFINE(CHECK_RCX, offsetof(FastcallCpu, rcx));
+    DEFINE(CHECK_R11, offsetof(FastcallCpu, r11));
+    DEFINE(CHECK_RDX, offsetof(FastcallCpu, rdx));
+    DEFINE(CHECK_INDEX, offsetof(FastcallCpu, index));
+    DEFINE(CHECK_GS_BASE, offsetof(FastcallCpu, gs_base));
+    DEFINE(CHECK_START, offsetof(FastcallCpu, start));
+    DEFINE(CHECK_RESULT, offsetof(FastcallCpu, result));
+    DEFINE(CHECK_EXIT_RSP, offsetof(FastcallCpu, exit_rsp));
+    DEFINE(CHECK_EXIT_RCX, offsetof(FastcallCpu, exit_rcx));
+    DEFINE(CHECK_EXIT_R11, offsetof(FastcallCpu, exit_r11));
+    DEFINE(CHECK_EXIT_GS_BASE, offsetof(FastcallCpu, exit_gs_base));
+    DEFINE(CHECK_EXIT_FLAGS, offsetof(FastcallCpu, exit_flags));
     DEFINE(FASTCALL_ENTRIES, api::kFastcallEntries);
     DEFINE(SYS_FASTCALL, api::kSysFastcall);
     DEFINE(AP_TRAMPOLINE, kApTrampoline);

@@ -16,7 +16,10 @@
 #include "fs/random.h"
 #include "fs/vfs.h"
 #include "gate/fastcall/device.h"
+#include "gate/fastcall/fault.h"
+#include "gate/fastcall/report.h"
 #include "gate/fastcall/space.h"
+#include "gate/fastcall/watchdog.h"
 #include "gate/flexsc/flexsc.h"
 #include "gate/vdso/vdso.h"
 #include "machine_file.h"
@@ -62,14 +65,6 @@ void signal_exception(TrapFrame& frame, u64 address) {
     task::raise_exception(frame, address, outcome);
 }
 
-void report_fastcall_fault(TrapFrame&, u64 vector, u64) {
-    constexpr u32 kMostLines = 16; // any program can fault as often as it likes
-    static constinit Atomic<u32> lines{0};
-    if (lines.fetch_add(1, kRelaxed) < kMostLines)
-        log("{} in a fastcall of process {}: the call returns -EFAULT", exception_name(vector),
-            sched::current().caller->process->id());
-}
-
 void signal_bad_frame(TrapFrame& frame) {
     frame.vector = kVectorNone;
     cpu_request_work(kWorkFullReturn); // whatever becomes of the frame is checked again
@@ -107,7 +102,8 @@ void describe_running(Sink& sink) {
 void connect_layers() {
     set_trap_handlers({.user_page_fault = resolve_page_fault,
                        .user_exception = signal_exception,
-                       .fastcall_fault = report_fastcall_fault,
+                       .fastcall_fault = fastcall::handle_fault,
+                       .nmi = fastcall::watchdog_nmi,
                        .kernel_exception = [](TrapFrame& frame, u64 address) { panic_exception(frame, address); },
                        .timer = sched::on_timer,
                        .reschedule = sched::on_reschedule,
@@ -139,6 +135,8 @@ void build_file_tree() {
     fs::set_debug_console(machine::debugcon_write);
     require(fs::initialise(archive, options->init), "the program archive");
     require(fs::add_text_file("/proc/tollgate/machine", write_machine_file), "/proc/tollgate/machine");
+    fs::set_kernel_areas(fastcall::list_areas);
+    require(fs::add_text_file("/proc/tollgate/fastcall", fastcall::write_report), "/proc/tollgate/fastcall");
     require(fs::add_device("fastcall-examples", fastcall::open_examples), "/dev/fastcall-examples");
 }
 
@@ -236,7 +234,8 @@ extern "C" [[noreturn]] void kernel_main(BootProtocol protocol, u64 information)
                      .end = [] { machine::end(machine::Verdict::Panic); },
                      .describe = describe_running});
     sched::set_roles(static_cast<unsigned>(options->flexsc_workers));
-    require(fastcall::initialise(), "fastcall stacks");
+    require(fastcall::initialise(options->fastcall_check ? fastcall::Check::On : fastcall::Check::Off), "fastcalls");
+    fastcall::watchdog_initialise(options->fastcall_budget_ms);
     require(vdso::initialise(), "the vDSO");
     task::set_address_randomisation(options->aslr);
     machine_file_use(*options);

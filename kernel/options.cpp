@@ -11,9 +11,23 @@ namespace {
 constinit Options options;
 constinit Cmdline command_line;
 
-constexpr const char* kKnown[] = {
-    "init",           "accel", "mitigations", "pti",   "mds",  "spectre",          "clear_regs",   "flexsc.workers",
-    "flexsc.spin_us", "test",  "mutant",      "quiet", "aslr", "fail_alloc_every", "flexsc.policy"};
+constexpr const char* kKnown[] = {"init",
+                                  "accel",
+                                  "mitigations",
+                                  "pti",
+                                  "mds",
+                                  "spectre",
+                                  "clear_regs",
+                                  "flexsc.workers",
+                                  "flexsc.spin_us",
+                                  "test",
+                                  "mutant",
+                                  "quiet",
+                                  "aslr",
+                                  "fail_alloc_every",
+                                  "flexsc.policy",
+                                  "fastcall.check",
+                                  "fastcall.budget_ms"};
 
 bool on_off(StringView key, bool otherwise) {
     const auto value = command_line.get(key);
@@ -83,6 +97,8 @@ PatchSet patch_set() {
         set |= bit(GUARD_CLD);
     if (!mutant(Mutant::FastcallIndex))
         set |= bit(GUARD_FASTCALL_INDEX);
+    if (!mutant(Mutant::ParanoidGs))
+        set |= bit(GUARD_PARANOID_GS);
     return set;
 }
 
@@ -123,6 +139,10 @@ const Options& read_options(StringView text) {
     if (options.flexsc_spin_us > api::kFlexscMaxSpinUs)
         panic("option flexsc.spin_us={}: at most {}", options.flexsc_spin_us, api::kFlexscMaxSpinUs);
     options.flexsc_policy = flexsc_policy();
+    options.fastcall_check = on_off("fastcall.check", options.fastcall_check);
+    options.fastcall_budget_ms = number("fastcall.budget_ms", options.fastcall_budget_ms);
+    if (options.fastcall_budget_ms > 60'000)
+        panic("option fastcall.budget_ms={}: at most 60000", options.fastcall_budget_ms);
     options.run_kernel_tests = command_line.get("test").value_or("") == "kernel";
 #ifndef TOLLGATE_TESTS
     if (options.run_kernel_tests)

@@ -16,6 +16,12 @@ struct Options {
     u64 flexsc_workers = 0;
     u64 flexsc_spin_us = 50;
     api::FlexscPolicy flexsc_policy = api::FlexscPolicy::Own;
+#ifdef TOLLGATE_TESTS
+    bool fastcall_check = true;
+#else
+    bool fastcall_check = false;
+#endif
+    u64 fastcall_budget_ms = 500; ///< 0: no watchdog
     bool run_kernel_tests = false;
     PatchSet patches = 0; ///< what the mitigations and the CPU's features amount to
     StringView mutant = "none";

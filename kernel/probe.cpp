@@ -5,7 +5,7 @@
 #include "cpu/apic.h"
 #include "cpu/cpu.h"
 #include "debug/log.h"
-#include "gate/fastcall/device.h"
+#include "gate/fastcall/abuse.h"
 #include "lib/memory.h"
 #include "mem/fail_alloc.h"
 #include "syscall/handlers.h"
@@ -141,8 +141,10 @@ Result<u64> sys_probe(Caller& caller, u64 operation, u64 a, u64 b) {
             return fail(Errno::Inval);
         apic::send_nmi(cpu_by_number(static_cast<unsigned>(a)).apic_id);
         return u64{0};
-    case Probe::FastcallFault:
-        return fastcall::register_probe(*caller.process);
+    case Probe::FastcallAbuse:
+        return fastcall::register_abuse(*caller.process, a);
+    case Probe::FastcallCallbacks:
+        return fastcall::abuse_callbacks();
     case Probe::FailAllocation:
         return fail_alloc::arm(a, b == 0 ? fail_alloc::Failing::Once : fail_alloc::Failing::FromThenOn);
     case Probe::UserExecutable:

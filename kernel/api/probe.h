@@ -26,12 +26,36 @@ enum class Probe : std::uint64_t {
     PoisonStack = 19,     ///< fills the unused part of the caller's kernel stack with 0xA5 (L7)
     FreeFrames = 20,      ///< number of free page frames
     RaiseNmi = 21,        ///< sends an NMI to the CPU with number a
-    FastcallFault = 22,   ///< registers the fastcall that faults on purpose; its index (see gate/fastcall)
+    FastcallAbuse = 22,   ///< registers a fastcall that does what none may; its index; a: a FastcallAbuse
     UserExecutable = 23,  ///< a: 1 if the address is mapped executable for user code
     StackTouch = 24,      ///< recurses a bytes deep and returns; 0
     FailAllocation = 25, ///< a: the calling thread's allocation of kernel memory with this number from now on fails (0:
                          ///< none does); how many it has made since it last asked (X2); b: 1 if all after it fail too
+    FastcallCallbacks = 26, ///< of those registrations: calls of unmap, times 2^32, plus calls of free
 };
+
+/// kernel/gate/fastcall/abuse_test.S
+enum class FastcallAbuse : std::uint64_t {
+    Read, ///< (p): reads a word of user memory
+    ReadOnStack,
+    ReadUndeclared, ///< the same, and a fault in it is not expected
+    Undefined,
+    Breakpoint,
+    Divide,
+    NonCanonical,
+    Loop, ///< for ever
+    Spin, ///< (n): n times, then gives kSpinResult
+    Recurse,
+    Wild,
+    LeaveAc,
+    LeaveDf,
+    LeaveNt,
+    LeaveRsp,
+    LeaveRcx, ///< (p): to return there
+    LeaveR11,
+    LeaveGs,
+};
+inline constexpr long kSpinResult = 0x5ca1ab1e;
 
 enum class ProbeCounter : std::uint64_t {
     ReturnSysret = 1,

@@ -25,7 +25,8 @@ inline constexpr u64 kFastcallSpaceEnd = 0xfffffffffff00000;
 /// page below each; functions and data from kFastcallHeap on.
 inline constexpr u64 kFastcallTable = kFastcallSpace;
 inline constexpr u64 kFastcallArrays = kFastcallTable + 0x1000;
-inline constexpr u64 kFastcallArraySize = 0x400; // 128 words
+inline constexpr u64 kFastcallArraySize = 0x400;                // 128 words
+inline constexpr u64 kFastcallCounts = kFastcallTable + 0x2000; // fastcall.check=on only
 inline constexpr u64 kFastcallStacks = kFastcallSpace + 0x100000;
 inline constexpr u64 kFastcallStackStride = 0x2000;
 inline constexpr u64 kFastcallHeap = kFastcallSpace + 0x200000; // in page tables of their own

@@ -18,6 +18,7 @@
 #define GUARD_ENTRY_CLAC 34    /* AC is cleared on the way in through the IDT */
 #define GUARD_CLD 35           /* DF is cleared on the way in through the IDT */
 #define GUARD_FASTCALL_INDEX 36
+#define GUARD_PARANOID_GS 37   /* what comes by an IST puts back the GS base that it found */
 
 #ifdef __ASSEMBLER__
 #define PATCH(feature, ...)                                                                                                     \

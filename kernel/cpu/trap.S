@@ -124,6 +124,7 @@ restore_kernel:
 
 // A fault at CPL 0, on the fault stack. Three cases: in a fastcall (or in the IRET to user code) GS and CR3 are the user's and the
 // thread's kernel stack is empty; in the entry text they may be either, which only a bug can bring about; else it is the kernel proper.
+// A function that has jumped out of its text is known by its stack: the user's, or one in the fastcall space.
 fault_from_kernel:
     PATCH(PATCH_SPECTRE, lfence)
     PUSH_REGISTERS
@@ -137,11 +138,20 @@ fault_from_kernel:
     je fault_with_user_state
     cmpq $fastcall_dispatch, %rax
     je fault_with_user_state
+    cmpq $fastcall_overrun, %rax
+    je fault_with_user_state
+    cmpq $fastcall_bad_exit, %rax
+    je fault_with_user_state
     cmpq $__entry_text_start, %rax
     jb 1f
     cmpq $__entry_text_end, %rax
     jb fault_in_entry
-1:  movq %rsp, %rdi
+1:  movq FRAME_RSP(%rsp), %rax
+    testq %rax, %rax
+    jns fault_with_user_state
+    cmpq $FASTCALL_SPACE, %rax
+    jae fault_with_user_state
+    movq %rsp, %rdi
     call fault_home                             // where to go on: on the interrupted stack, or here if that is broken
     movq %rsp, %rsi
     movq %rax, %rdi
@@ -208,7 +218,7 @@ paranoid_common:
     movl %r12d, %eax
     movq %r12, %rdx
     shrq $32, %rdx
-    wrmsr
+    PATCH(GUARD_PARANOID_GS, wrmsr)
     jmp restore_kernel
 
     .section .note.GNU-stack, "", @progbits

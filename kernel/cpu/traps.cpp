@@ -10,11 +10,13 @@
 #include "lib/address.h"
 #include "lib/mutants.h"
 
+#include <initializer_list>
+
 namespace tollgate {
 namespace {
 
 constinit TrapHandlers handlers{};
-extern "C" const u8 user_iretq[];
+extern "C" const u8 user_iretq[], native_sysretq[], fastcall_dispatch[];
 
 void handle_interrupt(u64 vector, TrapOrigin origin) {
     Cpu& cpu = this_cpu();
@@ -110,27 +112,17 @@ void fault_in_return(TrapFrame& frame) {
 } // namespace
 
 /// A fault at CPL 0 with the user's GS and CR3 (both already exchanged, the frame moved): inside a fastcall, or at the
-/// very instruction that returns to user code. For a fastcall, RCX, R11 and RSP still hold what SYSCALL or the
-/// function's prologue left there.
+/// very instruction that returns to user code or jumps to a fastcall.
 extern "C" void trap_in_user_state(TrapFrame* frame) {
     const u64 address = frame->vector == kVectorPf ? x86::read_cr2() : 0;
     if (mutant(Mutant::FastcallFault))
         return handlers.kernel_exception(*frame, address);
-    if (frame->rip < kFastcallSpace)
-        return fault_in_return(*frame);
-    const u64 rip = frame->rip;
-    // RSP is the user's unless the function has taken this CPU's stack; a user may pretend that, which gains an old
-    // word of that page.
-    if ((frame->rsp - kFastcallStacks) / kFastcallStackStride == this_cpu().number) {
-        const u64 top = kFastcallStacks + (this_cpu().number + 1) * kFastcallStackStride;
-        frame->rsp = *reinterpret_cast<const u64*>(top - 8); // TAKE_STACK has put the user's there
-    }
-    frame->rip = frame->rcx;
-    frame->rflags = frame->r11;
-    frame->rax = static_cast<u64>(-14); // -EFAULT
+    for (const u8* const leaving : {user_iretq, native_sysretq, fastcall_dispatch})
+        if (frame->rip == reinterpret_cast<u64>(leaving))
+            return fault_in_return(*frame);
     ++this_cpu().counters.fastcall_faults;
     cpu_request_work(kWorkFullReturn); // the frame is checked like any edited one [threats C12]
-    handlers.fastcall_fault(*frame, frame->vector, rip);
+    handlers.fastcall_fault(*frame, address);
 }
 
 /// NMI, #DF, #MC and kernel-mode #DB, on their own stacks. No lock may be taken here and nothing may fault.
@@ -140,6 +132,8 @@ extern "C" void trap_paranoid(TrapFrame* frame) {
         ++this_cpu().counters.nmis;
         if (cpus_stopped.load(kAcquire) && !this_cpu().in_panic)
             x86::halt_forever(); // another CPU panics
+        if (handlers.nmi)
+            handlers.nmi(*frame);
         return;
     case kVectorDb:
         // A data breakpoint that hit in the kernel, or MOV SS followed by SYSCALL (CVE-2018-8897): disarm and go on.

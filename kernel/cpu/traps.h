@@ -14,8 +14,10 @@ struct TrapHandlers {
     /// Any other exception of user code, an unresolved page fault included: ends the process. `address` is CR2 for page
     /// faults.
     void (*user_exception)(TrapFrame&, u64 address) = nullptr;
-    /// A fault in a fastcall: `frame` already is the caller's user frame, about to return -EFAULT.
-    void (*fastcall_fault)(TrapFrame&, u64 vector, u64 rip) = nullptr;
+    /// A fault in a fastcall: makes the frame, which is the function's, one of user code, or ends the process.
+    void (*fastcall_fault)(TrapFrame&, u64 address) = nullptr;
+    /// Any NMI, on its own stack: no lock may be taken and nothing may fault. It may change RIP.
+    void (*nmi)(TrapFrame&) = nullptr;
     /// An exception that the kernel cannot survive; does not return.
     void (*kernel_exception)(TrapFrame&, u64 address) = nullptr;
     void (*timer)(TrapOrigin) = nullptr;

@@ -1,10 +1,15 @@
 // What /proc/PID/{maps,smaps,cmdline,environ,auxv} say. The last three are read from the process's own memory: what it
 // has made of its arguments counts, as on Linux.
 #include "fs/proc_text.h"
+#include "fs/vfs.h"
 #include "mem/user_copy.h"
 
 namespace tollgate::fs {
 namespace {
+
+/// Set once, at boot: a gate knows.
+using KernelAreas = void (*)(AddressSpace&, EachKernelArea, void*);
+constinit KernelAreas list_kernel_areas = nullptr;
 
 /// Lets the running thread see another process's memory for a while. It must not touch its own meanwhile.
 class Visit {
@@ -83,6 +88,23 @@ Result<void> from_stack(const Subject& subject, Write write) {
     return {};
 }
 
+void write_name(StringView name, size_t column, Sink& to) {
+    constexpr size_t kNameColumn = 73; // [Linux: show_vma_header_prefix pads to it]
+    for (; !name.empty() && column < kNameColumn; ++column)
+        to.write(" ");
+    to.write(name);
+    to.write("\n");
+}
+
+void write_kernel_area(void* to, const KernelArea& area) {
+    FixedString<128> line;
+    format_to(line, "{:08x}-{:08x} r{}{}{} 00000000 00:00 0 ", area.start, area.end,
+              area.access == Access::ReadWrite ? 'w' : '-', area.access == Access::ReadExecute ? 'x' : '-',
+              area.sharing == Sharing::Shared ? 's' : 'p');
+    static_cast<Sink*>(to)->write(line.view());
+    write_name(area.name, line.size(), *static_cast<Sink*>(to));
+}
+
 void write_area(const AreaInfo& area, Sink& to) {
     const auto flag = [](bool set, char letter) { return set ? letter : '-'; };
     const bool writes = area.access == Access::ReadWrite, executes = area.access == Access::ReadExecute;
@@ -98,12 +120,10 @@ void write_area(const AreaInfo& area, Sink& to) {
         name = "[heap]";
     else if (area.kind == AreaKind::Vdso)
         name = executes ? "[vdso]" : "[vvar]";
+    else if (area.kind == AreaKind::Fastcall)
+        name = "[fastcall_additional]";
     to.write(line.view());
-    constexpr size_t kNameColumn = 73; // [Linux: show_vma_header_prefix pads to it]
-    for (size_t column = line.size(); !name.empty() && column < kNameColumn; ++column)
-        to.write(" ");
-    to.write(name);
-    to.write("\n");
+    write_name(name, line.size(), to);
 }
 
 template <class Each>
@@ -137,8 +157,14 @@ u64 resident_in(AddressSpace& space, const AreaInfo& area) {
 
 } // namespace
 
+void set_kernel_areas(void (*list)(AddressSpace&, EachKernelArea, void*)) { list_kernel_areas = list; }
+
 Result<void> write_process_maps(const Subject& subject, Sink& to) {
-    return for_each_area(subject, [&](AddressSpace&, const AreaInfo& area) { write_area(area, to); });
+    TRY(for_each_area(subject, [&](AddressSpace&, const AreaInfo& area) { write_area(area, to); }));
+    const Ref<AddressSpace> space = subject.process->space();
+    if (space && list_kernel_areas)
+        list_kernel_areas(*space, write_kernel_area, &to);
+    return {};
 }
 
 Result<void> write_process_smaps(const Subject& subject, Sink& to) {

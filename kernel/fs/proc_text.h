@@ -1,5 +1,5 @@
 // Texts of /proc: what each file says. Formats are Linux' to the blank, since programs parse them [man 5 proc]. None
-// shows a kernel address [threats L9].
+// shows a kernel address [threats L9], but where the fastcall space is, which is the same in every process.
 #pragma once
 
 #include "lib/format.h"

@@ -46,6 +46,17 @@ Ref<Node> find_device(u32 major, u32 minor);
 /// fstat(2) of a character device without a node at hand.
 FileStatus device_status(u32 major, u32 minor);
 
+/// A range beyond user space that a process has all the same, for /proc/PID/maps.
+struct KernelArea {
+    u64 start, end;
+    Access access;
+    Sharing sharing;
+    const char* name;
+};
+using EachKernelArea = void (*)(void* context, const KernelArea&);
+/// Who knows them: calls `each` for every one in ascending order. Set once, at boot.
+void set_kernel_areas(void (*list)(AddressSpace&, EachKernelArea each, void* context));
+
 /// Adds a read-only file at an absolute path whose text is generated at each open; missing directories are made.
 Result<void> add_text_file(StringView path, void (*generate)(Sink&));
 

@@ -38,6 +38,13 @@ enum class Mutant : u8 {
     Int80Gate,        ///< every vector can be raised by `int n`
     FpuSwitch,        ///< vector registers are not switched
     FastcallFault,    ///< a fault in a fastcall is taken for one in the kernel
+    FastcallUser,     ///< the fastcall space is user code's too
+    FastcallWindow,   ///< a fault anywhere in a fastcall is taken for one in its user copy
+    FastcallStack,    ///< whoever points into the fastcall stack as a fastcall faults is taken for one that has used it
+    FastcallBarrier,  ///< a fastcall's pages go without waiting for those who are in it
+    FastcallWatchdog, ///< a fastcall that does not end is left alone
+    FastcallFork,     ///< a child inherits the pages that fastcalls share with user code
+    ParanoidGs,       ///< an NMI leaves the kernel's GS base behind (GUARD_PARANOID_GS)
     Umip,             ///< UMIP stays off
     ProcessLimit,     ///< RLIMIT_NPROC is not looked at
     CowCopy,          ///< a write to a page that two processes share since fork() does not copy it

@@ -274,6 +274,8 @@ Result<void> AddressSpace::unmap(u64 address, u64 length) {
     DeadAreas dead;
     Guard guard{lock_};
     Area* first = areas_.at_or_above(address);
+    if (first && first->kind == AreaKind::Fastcall && first->start == address && first->end == end)
+        return fail(Errno::Access); // as for the function's other data
     if (reserved_locked(first, end))
         return fail(Errno::Inval);
     return unmap_from_locked(first, address, end, dead);

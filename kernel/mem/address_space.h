@@ -90,7 +90,7 @@ public:
         EXCLUDES(lock_);
     /// Takes a pinned area away again.
     void unmap_pinned(u64 address, u64 length) EXCLUDES(lock_);
-    /// munmap(2): Inval if unaligned, beyond kUserTop, or over a pinned area.
+    /// munmap(2): Inval if unaligned, beyond kUserTop, or over a pinned area; Access if it is a fastcall's data.
     Result<void> unmap(u64 address, u64 length) EXCLUDES(lock_);
     /// mprotect(2): NoMem if part is not mapped; Inval, Access (pinned).
     Result<void> protect(u64 address, u64 length, Access access) EXCLUDES(lock_);

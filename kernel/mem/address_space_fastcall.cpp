@@ -26,7 +26,7 @@ Result<void> AddressSpace::map_fastcall_page(u64 address, Frame frame, Access ac
     Guard guard{lock_};
     u64* entry = TRY(paging::find_entry(tables_locked(), address, true));
     ASSERT(*entry == 0);
-    paging::set_entry(entry, paging::make_entry(frame.leak(), access, Privilege::Kernel));
+    paging::set_entry(entry, paging::make_entry(frame.leak(), access, paging::fastcall_privilege()));
     return {};
 }
 
@@ -35,7 +35,7 @@ Result<void> AddressSpace::map_fastcall_device(u64 address, PhysAddr registers) 
     Guard guard{lock_};
     u64* entry = TRY(paging::find_entry(tables_locked(), address, true));
     ASSERT(*entry == 0);
-    paging::set_entry(entry, paging::make_entry(registers, Access::ReadWrite, Privilege::Kernel) |
+    paging::set_entry(entry, paging::make_entry(registers, Access::ReadWrite, paging::fastcall_privilege()) |
                                  kPteNoCacheWriteThrough | kPteDevice);
     return {};
 }

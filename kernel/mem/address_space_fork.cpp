@@ -2,12 +2,15 @@
 // by one). Pages of shared objects are left out; the child finds them in the object.
 #include "mem/address_space.h"
 
+#include "lib/mutants.h"
+
 namespace tollgate {
 
 // The child's lock is not taken: nobody else knows the child.
 Result<void> AddressSpace::copy_areas_to(AddressSpace& child) NO_THREAD_SAFETY_ANALYSIS {
     for (const Area* area = areas_.first(); area; area = areas_.next(*area)) {
-        if (area->kind == AreaKind::Pinned || area->inherit == Inherit::Nothing)
+        const bool own = area->is_own() && !(area->kind == AreaKind::Fastcall && mutant(Mutant::FastcallFork));
+        if (own || area->inherit == Inherit::Nothing)
             continue;
         Owned<Area> copy = TRY(make_owned<Area>(static_cast<const AreaShape&>(*area), &child));
         child.account_locked(*copy, static_cast<i64>(copy->size()));

@@ -17,10 +17,11 @@ enum class AreaKind : u8 {
     Stack,
     Heap,   ///< brk
     Image,  ///< of a file
-    Pinned, ///< frames that the kernel gave this one process (FlexSC pages, fastcall data): munmap, mprotect and
-            ///< MAP_FIXED over it are refused; fork() leaves it out
-    Guard,  ///< nothing is ever mapped here: refused likewise, but the child has it too
-    Vdso,   ///< frames that every process has: refused likewise, but the child has it too
+    Pinned, ///< frames that the kernel gave this one process (FlexSC pages): munmap, mprotect and MAP_FIXED over it are
+            ///< refused; fork() leaves it out
+    Fastcall, ///< the same, of a fastcall
+    Guard,    ///< nothing is ever mapped here: refused likewise, but the child has it too
+    Vdso,     ///< frames that every process has: refused likewise, but the child has it too
 };
 
 /// Where a mapping may go. Anywhere: at the hint if that is free. Fixed: there, and what was there is unmapped first.
@@ -49,7 +50,9 @@ struct AreaShape {
     /// Where in the object an address of the area is.
     u64 offset_of(u64 address) const { return offset + (address - start); }
     /// Whether user calls may not touch it.
-    bool is_reserved() const { return kind == AreaKind::Pinned || kind == AreaKind::Guard || kind == AreaKind::Vdso; }
+    bool is_reserved() const { return kind >= AreaKind::Pinned; }
+    /// Whether it belongs to one process and not to its children.
+    bool is_own() const { return kind == AreaKind::Pinned || kind == AreaKind::Fastcall; }
     /// Counted against RLIMIT_DATA.
     bool is_data() const {
         return sharing == Sharing::Private && access == Access::ReadWrite && kind != AreaKind::Stack;

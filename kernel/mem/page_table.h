@@ -39,6 +39,8 @@ PhysAddr unmap_kernel(u64 address);
 /// The same for adjacent pages, by one flush.
 void unmap_kernel(u64 address, std::span<PhysAddr> frames);
 
+/// Whose pages of the fastcall space are: the kernel's, but in a mutant.
+Privilege fastcall_privilege();
 /// A page of the part of the fastcall space below kFastcallHeap.
 struct FixedPage {
     u64 address;

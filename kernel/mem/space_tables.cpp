@@ -79,16 +79,24 @@ void free_tree(PhysAddr table, unsigned level) {
 
 } // namespace
 
+Privilege fastcall_privilege() { return mutant(Mutant::FastcallUser) ? Privilege::User : Privilege::Kernel; }
+
+namespace {
+/// Of the tables above the fastcall space.
+u64 fastcall_table_flags() { return kTableFlags | (mutant(Mutant::FastcallUser) ? kPteUser : 0); }
+} // namespace
+
 Result<PhysAddr> make_fastcall_directory(std::span<const FixedPage> pages) {
     NewTable directory, table;
     if (directory.missing() || table.missing())
         return fail(Errno::NoMem);
     const PhysAddr top = directory.keep(), leaves = table.keep();
-    set_entry(&direct<u64>(top)[0], leaves.value() | kTableFlags);
+    set_entry(&direct<u64>(top)[0], leaves.value() | fastcall_table_flags());
     for (const FixedPage& page : pages) {
         ASSERT(page.address >= kFastcallSpace && page.address < kFastcallHeap);
         frames::add_reference(page.frame);
-        set_entry(&direct<u64>(leaves)[index(page.address, 0)], make_entry(page.frame, page.access, Privilege::Kernel));
+        set_entry(&direct<u64>(leaves)[index(page.address, 0)],
+                  make_entry(page.frame, page.access, fastcall_privilege()));
     }
     return top;
 }
@@ -99,7 +107,7 @@ void set_fastcall_directory(SpaceTables& tables, PhysAddr directory) {
     for (const PhysAddr root : {tables.kernel_root, tables.user_root}) {
         u64& entry = table_at(direct<u64>(root)[511])[kFastcallSlot];
         ASSERT(frame_of(entry) == shared.fastcall_directory || frame_of(entry) == directory);
-        entry = directory.value() | kTableFlags;
+        entry = directory.value() | fastcall_table_flags();
     }
 }
 
@@ -117,17 +125,17 @@ Result<SpaceTables> create_space() {
         top[shared.slots[i]] = common[shared.slots[i]];
     u64* upper = direct<u64>(last_root);
     upper[kImageSlot] = shared.image_directory.value() | kTableFlags;
-    upper[kFastcallSlot] = directory.value() | kTableFlags;
-    top[511] = last_root.value() | kTableFlags;
+    upper[kFastcallSlot] = directory.value() | fastcall_table_flags();
+    top[511] = last_root.value() | fastcall_table_flags();
     SpaceTables tables{root, root};
     if (shared.pti) {
         tables.user_root = user.keep();
         const PhysAddr user_upper = user_last.keep();
         direct<u64>(user_upper)[kImageSlot] = shared.entry_directory.value() | kTableFlags;
-        direct<u64>(user_upper)[kFastcallSlot] = directory.value() | kTableFlags;
+        direct<u64>(user_upper)[kFastcallSlot] = directory.value() | fastcall_table_flags();
         u64* user_top = direct<u64>(tables.user_root);
         user_top[index(kEntryAreas, 3)] = common[index(kEntryAreas, 3)];
-        user_top[511] = user_upper.value() | kTableFlags;
+        user_top[511] = user_upper.value() | fastcall_table_flags();
     }
     return tables;
 }
@@ -188,7 +196,8 @@ Result<u64*> find_entry(SpaceTables& tables, u64 address, bool create) {
             const PhysAddr fresh = frames::allocate_table();
             if (fresh.is_null())
                 return fail(Errno::NoMem);
-            u64 value = fresh.value() | kTableFlags | (address < kUserTop ? kPteUser : 0);
+            const bool user = address < kUserTop || fastcall_privilege() == Privilege::User;
+            u64 value = fresh.value() | kTableFlags | (user ? kPteUser : 0);
             if (level == 3 && shared.pti) {
                 direct<u64>(tables.user_root)[index(address, 3)] = value;
                 value |= kPteNoExecute; // user code under the kernel's table, were the switch ever forgotten, would

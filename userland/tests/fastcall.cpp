@@ -39,7 +39,7 @@ bool register_functions(Functions& functions) {
                       Native::call(SYS_ioctl, device, api::kFastcallIoctlPriv, &functions.priv) == 0 &&
                       Native::call(SYS_ioctl, device, api::kFastcallIoctlArray, &functions.array) == 0;
     close(device);
-    functions.faulty = probe(Probe::FastcallFault);
+    functions.faulty = probe(Probe::FastcallAbuse, static_cast<uint64_t>(api::FastcallAbuse::Read));
     return good && functions.faulty >= 0;
 }
 

@@ -14,7 +14,6 @@ FASTCALL_FUNCTION(noop);
 FASTCALL_FUNCTION(stack);
 FASTCALL_FUNCTION(priv);
 FASTCALL_FUNCTION(array);
-FASTCALL_FUNCTION(probe);
 
 constexpr Mapping kPrivatePage{.kind = Mapping::Kind::Private}, kUserPage{.kind = Mapping::Kind::User};
 
@@ -54,12 +53,5 @@ private:
 } // namespace
 
 Result<Ref<File>> open_examples(const Caller*, u32) { return Ref<File>(TRY(make_ref<ExamplesFile>())); }
-
-Result<u64> register_probe(Process& process) {
-    return u64 {
-        TRY(register_fastcall(process, probe_function, {}, {}, {}))
-        .index
-    };
-}
 
 } // namespace tollgate::fastcall

@@ -7,7 +7,7 @@
 
     .section .entry.text, "ax"
     .balign 64
-    .global fastcall_entry, fastcall_dispatch, fastcall_stub
+    .global fastcall_entry, fastcall_dispatch, fastcall_stub, fastcall_overrun
 fastcall_entry:
     PATCH(GUARD_FASTCALL_INDEX, cmpq $(FASTCALL_ENTRIES - 1), %rdi; cmovaq %rax, %rdi)
 fastcall_dispatch:
@@ -17,5 +17,10 @@ fastcall_dispatch:
 fastcall_stub:
     movq $-22, %rax                             // -EINVAL
     sysretq
+
+// Where the watchdog's NMI sends a function that does not end. The exception's way into the kernel is the one that a fault in the function
+// would take (cpu/trap.S), which an NMI's is not.
+fastcall_overrun:
+    ud2
 
     .section .note.GNU-stack, "", @progbits

@@ -51,12 +51,4 @@ FASTCALL_BEGIN array
     FASTCALL_RETURN
 FASTCALL_END array
 
-// Test builds only register this one: reads the user address in rsi, which may fault.
-FASTCALL_BEGIN probe
-    FASTCALL_USER_BEGIN
-    movq (%rsi), %rax
-    FASTCALL_USER_END
-    FASTCALL_RETURN
-FASTCALL_END probe
-
     .section .note.GNU-stack, "", @progbits

@@ -4,11 +4,14 @@
 // all.
 #include "gate/fastcall/space.h"
 
-#include "api/fastcall.h"
 #include "cpu/cpu.h"
 #include "cpu/layout.h"
 #include "cpu/tlb.h"
-#include "lib/memory.h"
+#include "gate/fastcall/table.h"
+#include "gate/fastcall/text.h"
+#include "gate/fastcall/watchdog.h"
+#include "lib/list.h"
+#include "lib/mutants.h"
 #include "lib/unique_ptr.h"
 #include "sync/spinlock.h"
 #include "task/process.h"
@@ -18,21 +21,10 @@
 namespace tollgate::fastcall {
 namespace {
 
-extern "C" void fastcall_stub();
+extern "C" void fastcall_stub(), fastcall_checked(), fastcall_checked_exit();
 
-constexpr unsigned kSlots = api::kFastcallEntries;
 constexpr u64 kWindow = kWindowPages * kPageSize;
 static_assert(kFastcallHeap + kSlots * kWindow < kFastcallSpaceEnd && kWindowPages <= AddressSpace::kMostFastcallPages);
-
-/// The table as entry.S and the functions read it. Every pointer from kSlots on is the stub's.
-struct Pointers {
-    Atomic<u64> function[kPageSize / 8];
-};
-struct Arrays {
-    u64 attributes[kAttributes][kFastcallArraySize / 8];
-    u64 function[kFastcallArraySize / 8]; ///< the function, where Pointers has something else
-};
-static_assert(sizeof(Pointers) == kPageSize && sizeof(Arrays) == kPageSize);
 
 /// A range that a registration has mapped.
 struct Piece {
@@ -46,82 +38,98 @@ struct Entry {
     const Function& function;
     const Callbacks callbacks;
     std::array<Piece, kAttributes> pieces{};
-    bool leaving = false; ///< under State::lock
+    bool leaving = false; ///< its slot has the stub again; under the lock
 };
+
+/// Of all states and what is in them: registering is rare. It is not held while another CPU is waited for.
+constinit Spinlock lock{LockRank::Fastcall};
 
 /// AddressSpace::fastcall_state.
 struct State {
-    Spinlock lock{LockRank::Fastcall};
-    Frame pointers, arrays;
-    u64 used[2] GUARDED_BY(lock) = {}; // bit n: slot n is taken, perhaps by nobody's entry yet
-    Entry* entries[kSlots] GUARDED_BY(lock) = {};
+    explicit State(i32 of) : process(of) {}
+
+    const i32 process;
+    Frame pointers, arrays, counts; ///< counts: with fastcall.check=on only
+    u64 used[2] = {};               ///< bit n: slot n is taken, perhaps by nobody's entry yet
+    Entry* entries[kSlots] = {};
+    ListLink<State> link{};
 
     Pointers& table() { return *pointers.data<Pointers>(); }
     Arrays& attributes() { return *arrays.data<Arrays>(); }
 };
 
+constinit List<State, &State::link> states GUARDED_BY(lock);
+
 // What all spaces share; boot only. Interrupts are off in a fastcall, so nobody else can be on its CPU's stack.
 constinit PhysAddr stacks[kMaxCpus] = {};
 constinit PhysAddr empty_pointers, empty_arrays;
+constinit Check checking = Check::Off;
 
 u64 stub_address() { return reinterpret_cast<u64>(fastcall_stub); }
 u64 window_of(unsigned slot) { return kFastcallHeap + slot * kWindow; }
 
 State* state_of(AddressSpace& space) { return static_cast<State*>(space.fastcall_state.load(kAcquire)); }
 
-constexpr unsigned kFixedPages = 2 + kMaxCpus;
+constexpr unsigned kFixedPages = 3 + kMaxCpus;
+using FixedPages = std::array<paging::FixedPage, kFixedPages>;
 
-std::span<const paging::FixedPage> fixed_pages(std::array<paging::FixedPage, kFixedPages>& room, PhysAddr pointers,
-                                               PhysAddr arrays) {
+std::span<const paging::FixedPage> fixed_pages(FixedPages& room, PhysAddr pointers, PhysAddr arrays, PhysAddr counts) {
     size_t count = 0;
     room[count++] = {kFastcallTable, pointers, Access::Read};
     room[count++] = {kFastcallArrays, arrays, Access::Read};
+    if (!counts.is_null())
+        room[count++] = {kFastcallCounts, counts, Access::ReadWrite};
     for (unsigned cpu = 0; cpu < cpu_count(); ++cpu)
         room[count++] = {kFastcallStacks + cpu * kFastcallStackStride + kPageSize, stacks[cpu], Access::ReadWrite};
     return {room.data(), count};
 }
 
 /// The space's state, made now if it has none.
-Result<State*> own_state(AddressSpace& space) {
+Result<State*> own_state(AddressSpace& space, i32 process) {
     if (State* const state = state_of(space))
         return state;
-    Owned<State> state = TRY(make_owned<State>());
+    Owned<State> state = TRY(make_owned<State>(process));
     state->pointers = TRY(Frame::allocate_copy(empty_pointers));
     state->arrays = TRY(Frame::allocate());
-    std::array<paging::FixedPage, kFixedPages> room;
-    const Result<void> begun =
-        space.begin_fastcall_space(fixed_pages(room, state->pointers.address(), state->arrays.address()), state.get());
-    if (begun.has_value())
-        return state.release();
-    if (begun.error() == Errno::Exist) // another thread was faster
+    if (checking == Check::On) {
+        state->counts = TRY(Frame::allocate());
+        state->attributes().checked_exit = reinterpret_cast<u64>(fastcall_checked_exit);
+    }
+    FixedPages room;
+    const Result<void> begun = space.begin_fastcall_space(
+        fixed_pages(room, state->pointers.address(), state->arrays.address(), state->counts.address()), state.get());
+    if (!begun.has_value() && begun.error() == Errno::Exist) // another thread was faster
         return state_of(space);
-    return fail(begun.error());
+    TRY(begun);
+    Guard guard{lock};
+    states.push_back(*state);
+    if (states.size() == 1)
+        watchdog_arm(true);
+    return state.release();
 }
 
-/// The frames with the function's text, made if nobody has asked for them yet.
-Result<PhysAddr> text_of(const Function& function) {
-    if (const u64 text = function.text.load(kAcquire))
-        return PhysAddr{text};
-    const u64 pages = function.pages(), size = static_cast<u64>(function.end - function.start);
-    const PhysAddr fresh = TRY(frames::allocate_contiguous(pages));
-    memset(direct<u8>(fresh), 0xcc, pages * kPageSize);
-    memcpy(direct<u8>(fresh), function.start, size);
-    u64 expected = 0;
-    if (function.text.compare_exchange_strong(expected, fresh.value(), kAcqRel, kAcquire))
-        return fresh;
-    frames::free_contiguous(fresh, pages);
-    return PhysAddr{expected};
+/// What a slot has been used for goes to its function's account.
+void settle(State& state, unsigned slot, const Function& function) {
+    function.registered.fetch_sub(1, kRelaxed);
+    if (!state.counts)
+        return;
+    Counts& counts = *state.counts.data<Counts>();
+    function.calls.fetch_add(counts.calls[slot].exchange(0, kRelaxed), kRelaxed);
+    const u64 longest = counts.longest[slot].exchange(0, kRelaxed);
+    for (u64 known = function.longest.load(kRelaxed);
+         known < longest && !function.longest.compare_exchange_weak(known, longest, kRelaxed, kRelaxed);)
+        ;
 }
 
 /// Gives the slot back.
 void release_slot(State& state, unsigned slot) {
-    Guard guard{state.lock};
+    Guard guard{lock};
     state.entries[slot] = nullptr;
     state.used[slot / 64] &= ~(u64{1} << slot % 64);
 }
 
 Result<unsigned> take_slot(State& state) {
-    Guard guard{state.lock};
+    Guard guard{lock};
     unsigned slot = static_cast<unsigned>(std::countr_one(state.used[0]));
     if (slot == 64)
         slot += static_cast<unsigned>(std::countr_one(state.used[1]));
@@ -135,7 +143,7 @@ Result<u64> map_user(AddressSpace& space, u32 pages) {
     Frame fresh[kWindowPages];
     for (u32 n = 0; n < pages; ++n)
         fresh[n] = TRY(Frame::allocate());
-    return space.map_pinned({fresh, pages}, Access::ReadWrite);
+    return space.map_pinned({fresh, pages}, Access::ReadWrite, AreaKind::Fastcall);
 }
 
 Result<void> map_private(AddressSpace& space, u64 address, const Mapping& mapping) {
@@ -196,7 +204,12 @@ bool fits(const Function& function, std::span<const u64> constants, std::span<co
 
 } // namespace
 
-Result<void> initialise() {
+Check check() { return checking; }
+
+Result<void> initialise(Check wanted) {
+    checking = wanted;
+    if (checking == Check::On)
+        redirect_returns();
     for (unsigned cpu = 0; cpu < cpu_count(); ++cpu)
         stacks[cpu] = TRY(Frame::allocate())
     .leak();
@@ -206,22 +219,28 @@ Result<void> initialise() {
         function.store(stub_address(), kRelaxed);
     empty_pointers = pointers.leak();
     empty_arrays = arrays.leak();
-    std::array<paging::FixedPage, kFixedPages> room;
+    FixedPages room;
     paging::set_empty_fastcall_directory(
-        TRY(paging::make_fastcall_directory(fixed_pages(room, empty_pointers, empty_arrays))));
+        TRY(paging::make_fastcall_directory(fixed_pages(room, empty_pointers, empty_arrays, {}))));
     return {};
 }
 
-// Nobody runs in the space any more, so that nothing is locked.
-void space_destroyed(AddressSpace& space) NO_THREAD_SAFETY_ANALYSIS {
+// Nobody runs in the space any more; /proc may still find it until it is off the list.
+void space_destroyed(AddressSpace& space) {
     const Owned<State> state(state_of(space));
+    {
+        Guard guard{lock};
+        states.remove(*state);
+        if (states.empty())
+            watchdog_arm(false);
+    }
     for (unsigned slot = 0; slot < kSlots; ++slot) {
         const Owned<Entry> entry(state->entries[slot]);
         if (!entry.get())
             continue;
         if (entry->callbacks.free)
             entry->callbacks.free(entry->callbacks.context);
-        entry->function.registered.fetch_sub(1, kRelaxed);
+        settle(*state, slot, entry->function);
         for (const Piece& piece : entry->pieces)
             if (piece.kind == Mapping::Kind::Device && piece.start != 0) // no frames, so the tables may not free them
                 space.unmap_fastcall_pages(piece.start, piece.start + piece.pages * kPageSize);
@@ -236,7 +255,7 @@ Result<Registration> register_fastcall(Process& process, const Function& functio
     const Ref<AddressSpace> space = process.space();
     if (!space)
         return fail(Errno::Srch);
-    State& state = *TRY(own_state(*space));
+    State& state = *TRY(own_state(*space, process.id()));
     Owned<Entry> entry = TRY(make_owned<Entry>(function, callbacks));
     const unsigned slot = TRY(take_slot(state));
     const Result<void> mapped = map_window(*space, slot, *entry, mappings);
@@ -257,11 +276,12 @@ Result<Registration> register_fastcall(Process& process, const Function& functio
     function.registered.fetch_add(1, kRelaxed);
     function.registrations.fetch_add(1, kRelaxed);
     {
-        Guard guard{state.lock};
+        Guard guard{lock};
         state.entries[slot] = entry.release();
     }
-    // Attributes first: a call that sees the function sees them.
-    state.table().function[slot].store(made.function + function.entry, kRelease);
+    const u64 target = checking == Check::On ? reinterpret_cast<u64>(fastcall_checked) : made.function + function.entry;
+    state.table().function[slot].store(target,
+                                       kRelease); // attributes first: a call that sees it sees them [threats C10]
     return made;
 }
 
@@ -274,7 +294,7 @@ Result<void> deregister(AddressSpace& space, u64 address, u64 length) {
         return fail(Errno::Inval);
     Owned<Entry> entry;
     {
-        Guard guard{state->lock};
+        Guard guard{lock};
         Entry* const found = state->entries[slot];
         if (!found || found->leaving)
             return fail(Errno::Inval);
@@ -290,7 +310,8 @@ Result<void> deregister(AddressSpace& space, u64 address, u64 length) {
     }
     // A fastcall runs with interrupts off: once every CPU has taken an interrupt, none is inside this function any
     // more.
-    cpu_call_others([](void*) {}, nullptr);
+    if (!mutant(Mutant::FastcallBarrier))
+        cpu_call_others([](void*) {}, nullptr);
     if (entry->callbacks.unmap)
         entry->callbacks.unmap(entry->callbacks.context);
     if (entry->callbacks.free)
@@ -299,9 +320,70 @@ Result<void> deregister(AddressSpace& space, u64 address, u64 length) {
     for (auto& array : state->attributes().attributes)
         array[slot] = 0;
     state->attributes().function[slot] = 0;
-    entry->function.registered.fetch_sub(1, kRelaxed);
+    settle(*state, static_cast<unsigned>(slot), entry->function);
     release_slot(*state, static_cast<unsigned>(slot));
     return {};
+}
+
+Located locate_slot(AddressSpace& space, u64 slot) {
+    State* const state = state_of(space);
+    if (!state || slot >= kSlots)
+        return {};
+    Guard guard{lock};
+    const Entry* const entry = state->entries[slot];
+    return {entry ? &entry->function : nullptr, static_cast<unsigned>(slot), 0};
+}
+
+Located locate(AddressSpace& space, u64 address) {
+    if (address < kFastcallHeap)
+        return {};
+    Located found = locate_slot(space, (address - kFastcallHeap) / kWindow);
+    found.offset = (address - kFastcallHeap) % kWindow;
+    if (found.function && found.offset >= found.function->pages() * kPageSize)
+        return {};
+    return found;
+}
+
+void for_each_registration(void (*each)(void* context, const Listed&), void* context) {
+    Guard guard{lock};
+    for (State* state = states.front(); state; state = states.next(*state)) {
+        const Counts* const counts = state->counts ? state->counts.data<Counts>() : nullptr;
+        for (unsigned slot = 0; slot < kSlots; ++slot)
+            if (const Entry* const entry = state->entries[slot])
+                each(context, {state->process, slot, entry->function, counts ? counts->calls[slot].load(kRelaxed) : 0,
+                               counts ? counts->longest[slot].load(kRelaxed) : 0});
+    }
+}
+
+void list_areas(AddressSpace& space, fs::EachKernelArea each, void* context) {
+    State* const state = state_of(space);
+    const bool counted = state && state->counts;
+    each(context, {kFastcallTable, kFastcallCounts, Access::Read, Sharing::Private, "[fastcall_table]"});
+    if (counted)
+        each(context, {kFastcallCounts, kFastcallCounts + kPageSize, Access::ReadWrite, Sharing::Private,
+                       "[fastcall_additional]"});
+    for (unsigned cpu = 0; cpu < cpu_count(); ++cpu) {
+        const u64 stack = kFastcallStacks + cpu * kFastcallStackStride + kPageSize;
+        each(context, {stack, stack + kPageSize, Access::ReadWrite, Sharing::Shared, "[fastcall_stacks]"});
+    }
+    for (unsigned slot = 0; state && slot < kSlots; ++slot) {
+        std::array<Piece, kAttributes> pieces;
+        u64 pages;
+        {
+            Guard guard{lock};
+            const Entry* const entry = state->entries[slot];
+            if (!entry)
+                continue;
+            pages = entry->function.pages();
+            pieces = entry->pieces;
+        }
+        each(context, {window_of(slot), window_of(slot) + pages * kPageSize, Access::ReadExecute, Sharing::Private,
+                       "[fastcall_function]"});
+        for (const Piece& piece : pieces)
+            if (piece.start != 0 && piece.kind != Mapping::Kind::User)
+                each(context, {piece.start, piece.start + piece.pages * kPageSize, Access::ReadWrite, Sharing::Shared,
+                               "[fastcall_additional]"});
+    }
 }
 
 } // namespace tollgate::fastcall

@@ -1,0 +1,10 @@
+// What /proc/tollgate/fastcall says.
+#pragma once
+
+#include "lib/format.h"
+
+namespace tollgate::fastcall {
+
+void write_report(Sink& to);
+
+} // namespace tollgate::fastcall
