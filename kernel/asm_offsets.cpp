@@ -82,7 +82,8 @@ void emit_offsets() {
     DEFINE(FASTCALL_LONGEST, kFastcallCounts + kFastcallArraySize);
     DEFINE(FASTCALL_FORBIDDEN_FLAGS,
            x86::kFlagTf | x86::kFlagIf | x86::kFlagDf | x86::kFlagIopl | x86::kFlagNt | x86::kFlagAc);
-    DEFINE(ENTRY_AREAS, kEntryAreas);
+    static_assert(kEntryAreas << 32 == 0);
+    DEFINE(ENTRY_AREAS_HIGH, static_cast<i64>(kEntryAreas) >> 32);
     DEFINE(ENTRY_AREA_SHIFT, std::countr_zero(kEntryAreaSize));
     DEFINE(AREA_FASTCALL, kAreaFastcall);
     DEFINE(CHECK_RSP, offsetof(FastcallCpu, rsp));

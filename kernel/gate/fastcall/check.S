@@ -102,6 +102,6 @@ fastcall_bad_exit:
 
     .balign 8
 fastcall_areas:
-    .quad ENTRY_AREAS + AREA_FASTCALL
+    .quad (ENTRY_AREAS_HIGH << 32) + AREA_FASTCALL
 
     .section .note.GNU-stack, "", @progbits
