@@ -24,7 +24,9 @@ enum class Mutant : u8 {
     FlexscAba,        ///< an entry whose call still waits may be executed again
     FlexscSpace,      ///< a worker executes without the submitter's address space
     FlexscLeave,      ///< a thread that leaves does not wait for its calls
+    FlexscIndex,      ///< a page's number and argument count are not checked against their bounds
     FlexscFlood,      ///< a worker stays with one process's pages as long as they have work
+    FlexscYield,      ///< a worker waits its turn among the ordinary threads of its core
     FlexscStop,       ///< no guard: workers stop answering after their first calls, for the watchdog's test
     WritableCode,     ///< mmap and ELF segments may be writable and executable
     StackGuard,       ///< kernel stacks have no guard page

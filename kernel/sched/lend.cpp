@@ -37,7 +37,7 @@ bool Scheduler::lend(Thread& borrower) {
     }
     if (self.killed_.load(kSeqCst) || self.interrupted_.load(kSeqCst)) [[unlikely]]
         cpu_request_work(kWorkThread);
-    if (must_move(self)) [[unlikely]]
+    if (!(self.affinity_.load(kSeqCst) >> cpu.number & 1)) [[unlikely]] // must_move(), which asks for idle threads too
         cpu_request_work(kWorkReschedule);
     return given_back;
 }

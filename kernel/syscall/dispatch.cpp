@@ -24,6 +24,12 @@ T argument_as(u64 raw) {
 /// Apart, so that success does not compute it too.
 [[gnu::noinline, gnu::cold]] i64 negative(Errno error) { return -static_cast<i64>(error); }
 
+/// Exactly one load, which the compiler may not repeat: the arguments of a syscall page can change at any time, and
+/// what a handler is given is their only reading [threats F1].
+[[gnu::always_inline]] inline u64 read_once(const u64& argument) {
+    return __atomic_load_n(&argument, __ATOMIC_RELAXED);
+}
+
 /// `Opens`: the handler may take long, so that it runs with interrupts on (a trap arrives with them off): timers tick,
 /// and other CPUs get their TLB flushes. An interrupt in the kernel never switches threads.
 template <auto Handler, bool Opens>
@@ -34,7 +40,7 @@ struct Adapter<Handler, Opens> {
         if constexpr (Opens)
             x86::sti();
         const i64 result = [&]<unsigned... I>(std::integer_sequence<unsigned, I...>) {
-            const Result<u64> outcome = Handler(caller, argument_as<A>(arguments[I])...);
+            const Result<u64> outcome = Handler(caller, argument_as<A>(read_once(arguments[I]))...);
             if (!outcome) [[unlikely]]
                 return negative(outcome.error());
             return static_cast<i64>(*outcome);

@@ -1,6 +1,6 @@
 // From a system call's number to its handler, for every gate alike. A gate brings the caller's identity and a pointer
-// to six arguments (the saved registers, or the snapshot of a FlexSC entry) and gets back what user code sees: a value
-// or -errno.
+// to six arguments (the saved registers, or those of a FlexSC entry, which are read once each) and gets back what user
+// code sees: a value or -errno.
 #pragma once
 
 #include "api/numbers.h"
@@ -13,7 +13,7 @@ struct Caller;
 /// The gates a call may come through: a set, since table.def names several.
 enum class Route : u8 { Trap = 1, Page = 2 };
 
-/// A handler with its types erased: reads as many of the six arguments as it has, returns a value or -errno.
+/// A handler with its types erased: reads as many of the six arguments as it has, each once, returns a value or -errno.
 using SyscallEntry = i64 (*)(Caller&, const u64* arguments);
 
 /// Numbers 0 .. 511 are Linux' and index the table directly; the own range (4096 ..) follows.
@@ -37,22 +37,27 @@ extern "C" const NativeTable native_table;
 /// -ENOSYS, and one log line the first time each number is seen.
 extern "C" i64 syscall_unknown(u64 number);
 
-/// The table's answer for any number at all. The index is clamped without a branch, so that a mispredicted bound check
-/// cannot load a pointer from beyond the table (Spectre v1) [threats S10, S11].
-inline i64 syscall_dispatch(Caller& caller, u64 number, const u64* arguments, const SyscallTable& table) {
-    u64 index = number;
-    if (index >= kLinuxNumbers) [[unlikely]] {
-        index = number - api::kSysOwnFirst;
-        if (index >= kOwnNumbers)
-            return syscall_unknown(number);
-        index += kLinuxNumbers;
-    }
-    u64 mask;
-    asm volatile("cmpq %2, %0\n\tsbbq %1, %1\n\tandq %1, %0"
-                 : "+r"(index), "=&r"(mask)
-                 : "i"(kLinuxNumbers + kOwnNumbers)
-                 : "cc");
+/// The table's answer for any number at all. What the bound's own comparison leaves in the carry flag makes the mask,
+/// so that a mispredicted branch cannot load a pointer from beyond the table (Spectre v1) [threats S10, S11].
+[[gnu::always_inline]] inline i64 syscall_dispatch(Caller& caller, u64 number, const u64* arguments,
+                                                   const SyscallTable& table) {
+    u64 index = number, mask;
+    asm goto("cmpq %[bound], %[index]\n\tjae %l[own]\n\tsbbq %[mask], %[mask]\n\tandq %[mask], %[index]"
+             : [index] "+r"(index), [mask] "=&r"(mask)
+             : [bound] "i"(kLinuxNumbers)
+             : "cc"
+             : own);
     return table.entries[index](caller, arguments);
+own:
+    index = number - api::kSysOwnFirst;
+    asm goto("cmpq %[bound], %[index]\n\tjae %l[unknown]\n\tsbbq %[mask], %[mask]\n\tandq %[mask], %[index]"
+             : [index] "+r"(index), [mask] "=&r"(mask)
+             : [bound] "i"(kOwnNumbers)
+             : "cc"
+             : unknown);
+    return table.entries[kLinuxNumbers + index](caller, arguments);
+unknown:
+    return syscall_unknown(number);
 }
 
 } // namespace tollgate

@@ -114,13 +114,46 @@ int results(uint64_t policy) {
     return checks.result();
 }
 
+// --- F5
+
+/// What stands in a page indexes nothing: a number that is one of the table's only if it is cut off, and argument
+/// counts beyond six, in calls that would succeed.
+int bounds(uint64_t policy) {
+    VictimChecks checks;
+    const auto gate = Flexsc::open(policy_of(policy));
+    if (!checks.expect(gate.has_value()))
+        return 1;
+    FlexscEntry& entry = gate->entry(63);
+    const auto submit = [&](uint32_t number, uint16_t count, uint8_t reserved) {
+        for (uint64_t& argument : entry.args)
+            argument = ~uint64_t{0};
+        entry.number = number;
+        entry.argument_count = count;
+        entry.reserved = reserved;
+        set_status(entry, kSubmitted);
+        return gate->await(entry) ? Flexsc::take(entry) : -ETIME;
+    };
+    for (unsigned bit = 9; bit < 32; ++bit)
+        checks.expect(submit(1u << bit | SYS_getppid, 0, 0) == -ENOSYS);
+    for (unsigned count = 7; count <= 0xffff; count += count < 300 ? 1 : 251)
+        checks.expect(submit(SYS_getppid, static_cast<uint16_t>(count), 0) == -EINVAL);
+    for (uint16_t count = 0; count <= 6; ++count)
+        for (const uint8_t reserved : {0, 1, 0xff}) // ignored
+            checks.expect(submit(SYS_getppid, count, reserved) == getppid());
+    checks.expect(submit(SYS_getppid, 7, 0xff) == -EINVAL);
+    return checks.result();
+}
+
 // --- F1
 
 /// Finds the moment at which the kernel takes a submitted entry: waits longer before the next change when the last one
-/// came too early, and shorter when it came too late.
+/// came too early, and shorter when it came too late. PAUSE gives the worker its turn under an emulator that runs one
+/// virtual CPU at a time.
 class Aim {
 public:
     void wait() {
+        for (unsigned i = ++round_ % 4; i != 0; --i)
+            _mm_pause();
         noise_ = noise_ * 6364136223846793005 + 1442695040888963407;
         const uint64_t turns = delay_ + (noise_ >> 33) % (delay_ / 8 + 16);
         for (uint64_t i = 0; i < turns; ++i)
@@ -133,12 +166,12 @@ private:
     /// Waits longer than the second let the worker fall asleep, and then every change comes too early.
     static constexpr uint64_t kShortest = 64, kLongest = 10'000;
     uint64_t delay_ = 1000, noise_ = 1;
+    unsigned round_ = 0;
 };
 
 /// Submits a call, and then changes it: first the argument count to one that is refused, then `change`, in this order.
-/// The kernel reads number, arguments and count in that order and each once (kernel/gate/flexsc/pages.cpp). So whoever
-/// sees the change sees the refused count too, and the changed call is never executed; unless something is read again
-/// after the check. Both words lie in one cache line: now and then the change falls between two readings.
+/// The kernel reads number and count by one load (kernel/gate/flexsc/entry.h). So whoever sees another number sees the
+/// refused count too, and the changed call is never executed; unless it is read again after the check.
 template <class Change>
 long change_after(const Flexsc& gate, FlexscEntry& entry, Aim& aim, Change&& change) {
     aim.wait();
@@ -180,7 +213,8 @@ int change_after_submission(uint64_t) {
         Flexsc::post(entry, api::kSysCopy64, source);
         volatile uint64_t& pointer = entry.args[0];
         const long result = change_after(*gate, entry, aim, [&] { pointer = 0xffffffff80000000; });
-        if (!checks.expect(result == 0 || result == -EINVAL)) // EFAULT: the pointer was read after the check
+        // Arguments are read after the count, once, and checked as they are used: never through the kernel's address.
+        if (!checks.expect(result == 0 || result == -EINVAL || result == -EFAULT))
             break;
     }
     // Changed all the time, between a call that is allowed and one that is for traps only: done or refused, never both.
@@ -431,6 +465,7 @@ int batches(uint64_t policy) {
 constexpr Victim kVictims[] = {
     {"register-errors", register_errors},
     {"results", results},
+    {"bounds", bounds},
     {"change-after-submission", change_after_submission},
     {"forged-status", forged_status},
     {"resubmitted", resubmitted},
@@ -471,7 +506,7 @@ void test_many_processes(Ktap& ktap) {
 
 int main(int argc, char** argv) {
     play_victim(argc, argv, {kVictims, kFlexscHelpers});
-    Ktap ktap(18);
+    Ktap ktap(20);
     ktap.check(has_worker() || exited_with(worker_status(), 2), "flexsc_register(Worker): %s",
                describe(worker_status()));
     ktap.test("a worker core is there, or its absence is ENODEV");
@@ -479,6 +514,7 @@ int main(int argc, char** argv) {
     ktap.check(exited_with(status, 0), "%s", describe(status));
     ktap.test("F9 flexsc_register and flexsc_wait refuse what is wrong");
     test_case(ktap, "results", "results, unknown numbers, argument counts", kOwnAndPoll);
+    test_case(ktap, "bounds", "F5 numbers and argument counts beyond their bounds", kOwnAndPoll);
     test_case(ktap, "change-after-submission", "F1 changes after submission: one snapshot", {FlexscPolicy::WorkerPoll});
     test_case(ktap, "forged-status", "F2 forged status: nothing but Submitted is executed", kOwnAndPoll);
     test_case(ktap, "resubmitted", "F3 Busy or Done to Submitted: executed once each", kOwnAndPoll);

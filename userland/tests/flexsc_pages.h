@@ -7,7 +7,7 @@
 #include <expected>
 #include <immintrin.h>
 
-#include "api/flexsc.h"
+#include "api/flexsc_access.h"
 #include "api/numbers.h"
 #include "userland/lib/gate_native.h"
 
@@ -38,23 +38,27 @@ public:
 
     /// Writes a call into a free slot. Number, argument count and status share one aligned word and go out by one
     /// store, a release: whoever sees Submitted sees the arguments.
-    template <Word... A>
+    template <class Access = api::FlexscAccess, Word... A>
     requires(sizeof...(A) <= 6)
         [[gnu::always_inline]] static void post(api::FlexscEntry& entry, unsigned number, A... arguments) {
         unsigned i = 0;
-        ((entry.args[i++] = static_cast<std::uint64_t>(word(arguments))), ...);
-        __atomic_store_n(control(entry), control_word(number, sizeof...(A)), __ATOMIC_RELEASE);
+        (Access::store_argument(entry.args[i++], static_cast<std::uint64_t>(word(arguments))), ...);
+        Access::template store_control<__ATOMIC_RELEASE>(
+            entry, api::flexsc_control(number, sizeof...(A), api::FlexscStatus::Submitted));
     }
 
     /// The acquire pairs with the kernel's release of Done: the result is there.
+    template <class Access = api::FlexscAccess>
     [[gnu::always_inline]] static bool is_done(const api::FlexscEntry& entry) {
-        return __atomic_load_n(&entry.status, __ATOMIC_ACQUIRE) == static_cast<std::uint8_t>(api::FlexscStatus::Done);
+        return Access::template load_status<__ATOMIC_ACQUIRE>(entry) ==
+               static_cast<std::uint8_t>(api::FlexscStatus::Done);
     }
 
     /// Takes the result of a done entry and frees the slot.
+    template <class Access = api::FlexscAccess>
     [[gnu::always_inline]] static long take(api::FlexscEntry& entry) {
-        const long result = entry.result;
-        __atomic_store_n(&entry.status, static_cast<std::uint8_t>(api::FlexscStatus::Free), __ATOMIC_RELEASE);
+        const long result = Access::load_result(entry);
+        Access::template store_status<__ATOMIC_RELEASE>(entry, api::FlexscStatus::Free);
         return result;
     }
 
@@ -107,22 +111,11 @@ public:
     }
 
 private:
-    using SharedWord [[gnu::may_alias]] = std::uint64_t;
     static constexpr unsigned kSpins = 1000;  ///< polls of a worker's entry between two flexsc_wait()
     static constexpr unsigned kRounds = 1000; ///< flexsc_wait() calls before giving up
-    static_assert(offsetof(api::FlexscEntry, number) == 56 && offsetof(api::FlexscEntry, argument_count) == 60 &&
-                  offsetof(api::FlexscEntry, status) == 62);
 
     Flexsc(api::FlexscEntry* entries, unsigned size, api::FlexscPolicy policy)
         : entries_(entries), size_(size), policy_(policy) {}
-
-    [[gnu::always_inline]] static SharedWord* control(api::FlexscEntry& entry) {
-        return reinterpret_cast<SharedWord*>(&entry.number);
-    }
-
-    static constexpr std::uint64_t control_word(unsigned number, std::uint64_t argument_count) {
-        return number | argument_count << 32 | static_cast<std::uint64_t>(api::FlexscStatus::Submitted) << 48;
-    }
 
     /// PAUSE matters: under an emulator that runs one virtual CPU at a time it is what lets the worker run.
     [[gnu::noinline, gnu::cold]] bool await_slowly(const api::FlexscEntry& entry) const {

@@ -1,6 +1,7 @@
 // Workers of syscall pages: one that is flooded, one that stops, one that has nothing to do, and what they see of what
 // the owner writes [threats F12, F14, F15, F17]. Needs `-smp 2 flexsc.workers=1`. With mutant=flexsc_stop the workers
 // stop after their first calls, and the test of F14 is made.
+#include <cerrno>
 #include <csignal>
 #include <ctime>
 #include <fcntl.h>
@@ -35,6 +36,56 @@ int flood(uint64_t) {
             Flexsc::post(gate->entry(slot), api::kSysNull);
 }
 
+// Descriptors of the crowd and of whoever stands beside it.
+constexpr int kSteps = 20, kGo = 21, kReady = 22;
+
+/// Whenever it is told to it submits all entries of eight pages. Each call is a step of a file offset that it shares.
+int crowd(uint64_t) {
+    const auto gate = Flexsc::open(FlexscPolicy::WorkerPoll, api::kFlexscMaxPages);
+    if (!gate)
+        return 1;
+    bool first = true;
+    for (char go; read(kGo, &go, 1) == 1; first = false) {
+        for (unsigned slot = 0; slot < gate->size() && !first; ++slot)
+            if (!gate->await(gate->entry(slot)) || Flexsc::take(gate->entry(slot)) < 0)
+                return 1;
+        for (unsigned slot = 0; slot < gate->size(); ++slot)
+            Flexsc::post(gate->entry(slot), SYS_lseek, kSteps, 1, SEEK_CUR);
+        if (write(kReady, &go, 1) != 1)
+            return 1;
+    }
+    return 0;
+}
+
+/// A worker that finds eight full pages of another process executes two or three pages of them, and then our call: it
+/// returns how many steps were made before it. Registered before the crowd and served last, ours is the second in the
+/// worker's round.
+int beside_crowd(uint64_t policy) {
+    VictimChecks checks;
+    const auto gate = Flexsc::open(static_cast<FlexscPolicy>(policy));
+    int go[2], ready[2];
+    const int steps = open("/tmp/steps", O_RDWR | O_CREAT | O_TRUNC, 0600);
+    if (!checks.expect(gate.has_value() && pipe(go) == 0 && pipe(ready) == 0 && dup2(steps, kSteps) == kSteps &&
+                       dup2(go[0], kGo) == kGo && dup2(ready[1], kReady) == kReady))
+        return 1;
+    checks.expect(gate->call(SYS_getppid) == getppid());
+    const int child = start_victim("crowd");
+    constexpr long kMost = 3 * api::kFlexscEntriesPerPage;
+    for (unsigned round = 0; round < 20; ++round) {
+        char told = 0;
+        checks.expect(write(go[1], "g", 1) == 1 && read(ready[0], &told, 1) == 1);
+        const long before = lseek(kSteps, 0, SEEK_CUR);
+        Flexsc::post(gate->entry(0), SYS_lseek, kSteps, 0, SEEK_CUR);
+        Flexsc::wait(0, api::kFlexscKick);
+        const long during = gate->await(gate->entry(0)) ? Flexsc::take(gate->entry(0)) : -ETIME;
+        if (!checks.expect(during >= before && during - before <= kMost))
+            break;
+    }
+    kill(child, SIGKILL);
+    checks.expect(killed_by(wait_status(child), {SIGKILL}));
+    return checks.result();
+}
+
 /// Every call beside a flood is done, and soon.
 int beside_flood(uint64_t policy) {
     VictimChecks checks;
@@ -43,8 +94,8 @@ int beside_flood(uint64_t policy) {
         return 1;
     for (unsigned round = 0; round < 30; ++round) {
         const uint64_t begin = now_ms();
-        checks.expect(gate->call(SYS_getppid) == getppid());
-        checks.expect(now_ms() - begin < 1000);
+        if (!checks.expect(gate->call(SYS_getppid) == getppid() && now_ms() - begin < 1000))
+            break;
     }
     checks.expect(flexsc_reported_number(own_line(), "watchdog") == 0);
     return checks.result();
@@ -137,6 +188,7 @@ int stopped_worker(uint64_t policy) {
 }
 
 constexpr Victim kVictims[] = {{"flood", flood},   {"beside-flood", beside_flood},
+                               {"crowd", crowd},   {"beside-crowd", beside_crowd},
                                {"litmus", litmus}, {"idle", idle},
                                {"report", report}, {"stopped-worker", stopped_worker}};
 
@@ -151,10 +203,12 @@ int main(int argc, char** argv) {
         test_case(ktap, "stopped-worker", "F14 a worker stops: the calls run on their own core", kAsked);
         return ktap.finish();
     }
-    Ktap ktap(4 + 4 + 2 + 3);
+    Ktap ktap(4 + 4 + 2 + 3 + 3);
     test_case(ktap, "report", "/proc/tollgate/flexsc tells what was done");
     test_case(ktap, "litmus", "F15 arguments before Submitted, results before Done");
     test_case(ktap, "idle", "F17 a worker without work sleeps", kAsked);
+    test_case(ktap, "beside-crowd", "F12 eight full pages of another process keep a call waiting for three at most",
+              {FlexscPolicy::WorkerIpi, FlexscPolicy::WorkerPoll, FlexscPolicy::Adaptive});
     const int flooder = has_worker() ? start_victim("flood") : -1;
     test_case(ktap, "beside-flood", "F12 beside a process that posts without end",
               {FlexscPolicy::WorkerIpi, FlexscPolicy::WorkerPoll, FlexscPolicy::Adaptive});

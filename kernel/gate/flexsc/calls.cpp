@@ -67,13 +67,13 @@ u64 execute_here(Pages& pages, u64 which) {
         pages.unlock(page);
     }
     if (done != 0)
-        pages.statistics.own.add(done);
+        pages.statistics.own.add_alone(done);
     return done;
 }
 
 /// Until a call becomes Done that somebody else executes, or that waits.
 Result<void> sleep(Pages& pages, Deadline deadline) {
-    pages.statistics.sleeps.fetch_add(1, kRelaxed);
+    add_alone(pages.statistics.sleeps, 1);
     return pages.done.wait_while([&] { return !pages.has_completions(); }, deadline);
 }
 
@@ -168,7 +168,7 @@ Result<u64> wait(Caller& caller, u64 which, u64 flags) {
         return fail(Errno::Inval);
     if (which == 0)
         which = pages->all();
-    pages->statistics.waits.fetch_add(1, kRelaxed);
+    add_alone(pages->statistics.waits, 1);
     switch (pages->policy()) {
     case FlexscPolicy::Own:
         return wait_own(*pages, which, flags);

@@ -8,6 +8,7 @@
 #include "gate/flexsc/entry.h"
 #include "lib/unique_ptr.h"
 #include "sched/scheduler.h"
+#include "syscall/dispatch.h"
 
 namespace tollgate::flexsc {
 namespace {
@@ -108,25 +109,38 @@ template <bool kSomeWait>
     Caller& caller = *thread.caller;
     const unsigned page = batch.page;
     FlexscEntry* const end = batch.end;
-    FlexscEntry* const first = end - kEntries;
-    for (FlexscEntry* entry = batch.next; entry != end; ++entry) {
-        if (!wants_execution(load_status(*entry))) [[unlikely]] { // a full batch never scans
-            entry = next_submitted(entry + 1, end);
-            if (entry == end)
-                break;
+    const auto execute = [&](u32 number, const u64* arguments) {
+        const SyscallTable& table = mutant(Mutant::FlexscRoutes) ? trap_table : page_table;
+        return syscall_dispatch(caller, mutant(Mutant::FlexscIndex) ? number % kLinuxNumbers : number, arguments,
+                                table);
+    };
+    for (FlexscEntry* entry = batch.begin; entry != end; ++entry) {
+        const Control control = read_control(*entry);
+        if (!control.is_plain_call()) [[unlikely]] {
+            if (!wants_execution(control.status())) { // a full batch never scans
+                FlexscEntry* const before = next_submitted(entry + 1, end) - 1;
+                batch.passed += static_cast<u64>(before + 1 - entry);
+                entry = before;
+                continue;
+            }
+            if (refuses(control)) {
+                complete_entry(*entry, -static_cast<i64>(Errno::Inval));
+                continue;
+            }
         }
-        if (kSomeWait && (waiting & entry_bit(entry, first)) != 0) [[unlikely]]
-            continue; // submitted again before its former call is over: not before then [threats F3]
+        if (kSomeWait && (waiting & entry_bit(entry, end - kEntries)) != 0) [[unlikely]] {
+            ++batch.passed; // submitted again before its former call is over: not before then [threats F3]
+            continue;
+        }
         batch.next = entry;
-        i64 result = call_entry(*entry, caller);
+        i64 result = call_entry(*entry, control, execute);
         if (result < 0) [[unlikely]]
             result = without_restart(result);
-        if (!thread.is_lent()) [[unlikely]] {
+        if (!thread.is_lent()) [[unlikely]] { // whoever lent the core is gone, with the batch
             finish(self, *entry, page, result);
             return false;
         }
         complete_entry(*entry, result);
-        ++batch.completed;
     }
     batch.next = end;
     return true;
@@ -154,20 +168,23 @@ void Pages::finish(SyscallThread& self, FlexscEntry& entry, unsigned page, i64 r
 u64 Pages::execute(unsigned page, SyscallThread*& kept) {
     FlexscEntry* const first = entries_of(page);
     FlexscEntry* const end = first + kEntries;
-    Batch batch{page, next_submitted(first, end), end, 0};
-    while (batch.next != end) {
+    u64 completed = 0;
+    for (FlexscEntry* entry = next_submitted(first, end); entry != end;) {
         if (kept == nullptr && (kept = take()) == nullptr)
             break; // no memory: they stay Submitted
+        Batch batch{page, entry, entry, end, 0};
         kept->batch = &batch;
-        if (sched::lend(*kept->thread))
+        const bool given_back = sched::lend(*kept->thread);
+        completed += batch.completed();
+        if (given_back)
             break;
         kept = nullptr;
         waiting_[page].fetch_xor(entry_bit(batch.next, first), kRelaxed);
         waiting_count_.fetch_add(1, kRelaxed);
-        batch.next = next_submitted(batch.next + 1, end);
+        entry = next_submitted(batch.next + 1, end);
     }
-    this_cpu().counters.calls_flexsc += batch.completed;
-    return batch.completed;
+    this_cpu().counters.calls_flexsc += completed;
+    return completed;
 }
 
 void Pages::completed(u64 calls) {
@@ -197,7 +214,7 @@ u64 Pages::count(FlexscStatus status) const {
     u64 found = 0;
     for (unsigned page = 0; page < count_; ++page)
         for (unsigned i = 0; i < kEntries; ++i)
-            found += load_status(entries_of(page)[i]) == static_cast<u8>(status);
+            found += read_control(entries_of(page)[i]).status() == static_cast<u8>(status);
     return found;
 }
 

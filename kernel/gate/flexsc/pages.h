@@ -17,9 +17,13 @@ class Pages;
 /// A page's submitted entries, as one core goes through them. On the stack of the thread that lends the core.
 struct Batch {
     unsigned page;
-    api::FlexscEntry* next; ///< while a call runs: its entry; else the one to go on with
+    api::FlexscEntry* begin; ///< where the syscall thread has begun
+    api::FlexscEntry* next;  ///< while a call runs: its entry; at the end: end
     api::FlexscEntry* end;
-    u64 completed; ///< calls that did not wait
+    u64 passed; ///< how many entries of [begin, next) were not executed
+
+    /// Calls that the syscall thread has completed without waiting.
+    u64 completed() const { return static_cast<u64>(next - begin) - passed; }
 };
 
 /// A kernel thread that executes calls in the owner's address space and as the owner. There are as many as calls that

@@ -31,11 +31,6 @@ constexpr u64 kTurn = 64;
 /// The mutant's worker answers for so long.
 constexpr u64 kMutantStops = 100;
 
-bool add(Atomic<u64>& counter, u64 value) {
-    counter.store(counter.load(kRelaxed) + value, kRelaxed);
-    return value != 0;
-}
-
 /// The pages that come after those visited last, for the caller to keep alive; null if there are none at all.
 Ref<Pages> next_served(u64 visited) {
     Guard guard{lock};
@@ -80,7 +75,7 @@ Visit visit(Worker& self, Pages& pages) {
             if (thread.space() != pages.space() && !mutant(Mutant::FlexscSpace))
                 thread.set_space(Ref<AddressSpace>(*pages.space()));
             if (const u64 done = pages.execute(page, kept)) {
-                add(self.batches, 1);
+                add_alone(self.batches, 1);
                 result.executed += done;
                 pages.statistics.worker.add(done);
                 pages.completed(done);
@@ -104,12 +99,12 @@ Visit round(Worker& self) {
         Visit one = visit(self, *pages);
         all.executed += one.executed;
         if (mutant(Mutant::FlexscFlood))
-            for (unsigned empty = 0; empty < 1'000'000; empty = one.executed != 0 ? 0 : empty + 1)
+            while (one.executed != 0)
                 one = visit(self, *pages);
         all.left |= one.left;
         all.poll_ns = one.poll_ns > all.poll_ns ? one.poll_ns : all.poll_ns;
     }
-    add(self.calls, all.executed);
+    add_alone(self.calls, all.executed);
     return all;
 }
 
@@ -125,11 +120,11 @@ void work(void* argument) {
         sched::yield(); // to calls of this core that have waited and go on
         if (found.executed != 0 || found.left) {
             if (idle_since != 0)
-                add(self.idle_ticks, now - idle_since);
+                add_alone(self.idle_ticks, now - idle_since);
             idle_since = 0;
             continue;
         }
-        add(self.polls, 1);
+        add_alone(self.polls, 1);
         if (idle_since == 0) {
             idle_since = now;
             self.state.store(State::Polling, kRelaxed);
@@ -138,10 +133,10 @@ void work(void* argument) {
             x86::pause();
             continue;
         }
-        add(self.idle_ticks, x86::rdtsc() - idle_since);
+        add_alone(self.idle_ticks, x86::rdtsc() - idle_since);
         idle_since = 0;
         thread.set_space({});
-        add(self.sleeps, 1);
+        add_alone(self.sleeps, 1);
         self.state.store(State::Sleeping, kSeqCst);
         (void)self.sleeping.wait_while([&] {
             // Whoever sets Working has asked for us, perhaps so late that the round above has served it already.
