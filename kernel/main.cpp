@@ -233,7 +233,9 @@ extern "C" [[noreturn]] void kernel_main(BootProtocol protocol, u64 information)
     set_panic_hooks({.stop_others = stop_others,
                      .end = [] { machine::end(machine::Verdict::Panic); },
                      .describe = describe_running});
-    sched::set_roles(static_cast<unsigned>(options->flexsc_workers));
+    sched::set_roles(static_cast<unsigned>(options->flexsc_workers),
+                     options->flexsc_shared ? sched::Sharing::Shared : sched::Sharing::Dedicated,
+                     options->flexsc_mwait ? sched::Rest::Monitor : sched::Rest::Halt);
     require(fastcall::initialise(options->fastcall_check ? fastcall::Check::On : fastcall::Check::Off), "fastcalls");
     fastcall::watchdog_initialise(options->fastcall_budget_ms);
     require(vdso::initialise(), "the vDSO");

@@ -26,6 +26,8 @@ constexpr const char* kKnown[] = {"init",
                                   "aslr",
                                   "fail_alloc_every",
                                   "flexsc.policy",
+                                  "flexsc.shared",
+                                  "flexsc.mwait",
                                   "fastcall.check",
                                   "fastcall.budget_ms"};
 
@@ -134,6 +136,8 @@ const Options& read_options(StringView text) {
     choose_mutant();
     choose_mitigations();
     options.aslr = on_off("aslr", true);
+    options.flexsc_shared = on_off("flexsc.shared", false);
+    options.flexsc_mwait = on_off("flexsc.mwait", true);
     options.flexsc_workers = number("flexsc.workers", 0);
     options.flexsc_spin_us = number("flexsc.spin_us", options.flexsc_spin_us);
     if (options.flexsc_spin_us > api::kFlexscMaxSpinUs)

@@ -3,7 +3,7 @@
 //
 // Protocol of one entry. Only the writer named in brackets stores the next status:
 //   Free      -> Submitted [user]    after number, argument_count and args; store-release
-//   Submitted -> Busy      [kernel]  before it reads number and args, each once, into a private snapshot
+//   Submitted -> Busy      [kernel]  after one load of number, count and status; before it reads args, each once
 //   Busy      -> Done      [kernel]  after result; store-release
 //   Done      -> Free      [user]    after it has read result; load-acquire of Done comes first
 // The kernel acts on Submitted alone. Whatever else a program stores harms only that program.

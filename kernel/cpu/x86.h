@@ -114,6 +114,11 @@ inline void cli() { asm volatile("cli" ::: "memory"); }
 inline void sti() { asm volatile("sti" ::: "memory"); }
 /// Enables interrupts and halts with no window between the two [SDM vol 2, STI].
 inline void sti_halt() { asm volatile("sti; hlt" ::: "memory"); }
+/// Arms the monitor for a store to the cache line [SDM vol 2, MONITOR].
+inline void monitor(const volatile void* address) { asm volatile("monitor" ::"a"(address), "c"(0), "d"(0) : "memory"); }
+/// Enables interrupts and waits for one, or for a store to the line that is monitored, with no window [SDM vol 2,
+/// MWAIT].
+inline void sti_mwait() { asm volatile("sti; mwait" ::"a"(0), "c"(0) : "memory"); }
 [[noreturn]] inline void halt_forever() {
     for (;;)
         asm volatile("cli; hlt");

@@ -12,10 +12,23 @@ namespace tollgate {
 
 /// The core hears of its new thread.
 [[gnu::noinline]] void Scheduler::tell(unsigned cpu) {
+    Core& target = core(cpu);
+    if (cpu != this_cpu().number && target.monitored.load(kSeqCst) != 0 && target.monitored.exchange(0, kSeqCst) != 0)
+        return; // the store has woken it
     if (cpu != this_cpu().number)
         apic::send_ipi(cpu_by_number(cpu).apic_id, kVectorReschedule);
     else
         arm_timer();
+}
+
+void Scheduler::join_urgent(Core& target, Thread& thread) {
+    Thread* behind = target.ready.front();
+    while (behind != nullptr && is_urgent(*behind))
+        behind = target.ready.next(*behind);
+    if (behind == nullptr)
+        target.ready.push_back(thread);
+    else
+        target.ready.insert_before(*behind, thread);
 }
 
 // Interrupts are off.
@@ -23,11 +36,13 @@ namespace tollgate {
     Core& target = core(cpu);
     {
         QuietGuard guard{target.lock};
-        target.ready.push_back(thread);
+        join(target, thread);
         target.ready_count.store(target.ready_count.load(kRelaxed) + 1, kSeqCst);
     }
     if (cpu != this_cpu().number || slice_ends_first(target))
         tell(cpu);
+    else if (is_urgent(thread) && gives_way(*this_cpu().current)) [[unlikely]]
+        cpu_request_work(kWorkReschedule);
 }
 
 bool Scheduler::make_ready(Thread& thread) {
@@ -37,7 +52,7 @@ bool Scheduler::make_ready(Thread& thread) {
     // It is on no queue, and ours alone to place.
     const unsigned home = thread.cpu_.load(kRelaxed);
     const u64 allowed = thread.affinity_.load(kRelaxed);
-    const u64 idle = idle_cores.load(kRelaxed) & allowed & application_cores;
+    const u64 idle = idle_cores.load(kRelaxed) & allowed & ordinary_cores;
     const bool stays = (allowed >> home & 1) && (idle == 0 || idle >> home & 1);
     enqueue(thread, stays ? home : place_elsewhere(thread, idle));
     return true;
@@ -70,10 +85,11 @@ void Scheduler::move(Thread& thread, unsigned to) {
 
 unsigned Scheduler::pick_cpu(u64 allowed) {
     const u64 idle = idle_cores.load(kRelaxed);
+    const u64 eligible = allowed & (application_cores | (ordinary_cores & idle));
     unsigned best = kMaxCpus;
     u64 best_load = ~u64{0};
     for (unsigned cpu = 0; cpu < cpu_count(); ++cpu) {
-        if (!((allowed & application_cores) >> cpu & 1) || !cpu_by_number(cpu).online.load(kAcquire))
+        if (!(eligible >> cpu & 1) || !cpu_by_number(cpu).online.load(kAcquire))
             continue;
         // Idle cores first, then those where fewest wait, then those where fewest live.
         const u64 load = (idle >> cpu & 1 ? 0 : u64{1} + core(cpu).ready_count.load(kRelaxed)) << 32 |
@@ -112,7 +128,7 @@ Thread* Scheduler::take_for(Core& from, unsigned cpu) {
 
 Thread* Scheduler::steal() {
     const unsigned here = this_cpu().number;
-    if (!(application_cores >> here & 1))
+    if (!(ordinary_cores >> here & 1))
         return nullptr;
     for (unsigned cpu = 0; cpu < cpu_count(); ++cpu) {
         if (cpu == here || core(cpu).ready_count.load(kSeqCst) == 0)
@@ -127,12 +143,12 @@ Thread* Scheduler::steal() {
 
 void Scheduler::push_away() {
     const unsigned here = this_cpu().number;
-    const u64 others = application_cores & ~(u64{1} << here);
-    const unsigned target = pick_cpu(others);
+    const unsigned target = pick_cpu(~(u64{1} << here));
     if (target == kMaxCpus)
         return;
     const bool idle = idle_cores.load(kRelaxed) >> target & 1;
-    if (!idle && core(target).ready_count.load(kRelaxed) + 1 >= core(here).ready_count.load(kRelaxed))
+    const bool worker = !(application_cores >> here & 1); // which works, and may do so for long
+    if (!idle && !worker && core(target).ready_count.load(kRelaxed) + 1 >= core(here).ready_count.load(kRelaxed))
         return;
     if (Thread* thread = take_for(core(here), target))
         move(*thread, target);

@@ -58,6 +58,7 @@ void Scheduler::end_loan(Thread& borrower) {
     Thread& lender = *borrower.lender_;
     const unsigned here = this_cpu().number;
     borrower.lender_ = nullptr;
+    borrower.urgent_ = lender.urgent_;
     lender.given_back_ = false;
     core(here).threads.fetch_add(1, kRelaxed);
     if (borrower.state_.load(kRelaxed) == ThreadState::Running) {

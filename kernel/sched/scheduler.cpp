@@ -24,7 +24,6 @@ extern "C" void sched_finish_switch() { Scheduler::finish_switch(); }
 
 constinit Scheduler::Core Scheduler::cores[kMaxCpus];
 constinit u64 Scheduler::slice_ticks = 0;
-constinit u64 Scheduler::application_cores = ~u64{0};
 constinit Atomic<u64> Scheduler::idle_cores{0};
 
 bool Scheduler::must_move(const Thread& thread) {
@@ -72,10 +71,10 @@ void Scheduler::cancel_block() {
         {
             QuietGuard guard{own.lock};
             if (previous != nullptr) {
-                if (own.ready.empty())
+                if (own.ready.empty() || (is_urgent(*previous) && !is_urgent(*own.ready.front())))
                     return *previous;
                 previous->state_.store(ThreadState::Ready, kRelaxed);
-                own.ready.push_back(*previous);
+                join(own, *previous);
             }
             next = own.ready.pop_front();
             if (previous == nullptr && next != nullptr)
@@ -230,7 +229,7 @@ void Scheduler::on_reschedule() {
     Thread& current = *this_cpu().current;
     if (current.killed_.load(kSeqCst) || current.interrupted_.load(kSeqCst))
         cpu_request_work(kWorkThread);
-    if (must_move(current))
+    if (must_move(current) || gives_way(current))
         cpu_request_work(kWorkReschedule);
     arm_timer(); // somebody may have joined the queue
 }
@@ -266,7 +265,7 @@ void Scheduler::idle_loop(void*) {
         idle_cores.fetch_or(bit, kSeqCst);
         Thread* taken = nullptr;
         if (own.ready_count.load(kSeqCst) == 0 && (taken = steal()) == nullptr) {
-            x86::sti_halt();
+            rest(own);
             continue;
         }
         idle_cores.fetch_and(~bit, kRelaxed);
@@ -319,7 +318,7 @@ void Scheduler::exit_current() {
 }
 
 Result<void> Scheduler::set_affinity(Thread& thread, u64 cpus) {
-    if (pick_cpu(cpus) == kMaxCpus)
+    if (pick_cpu(cpus & application_cores) == kMaxCpus)
         return fail(Errno::Inval);
     InterruptGuard interrupts;
     thread.affinity_.store(cpus, kSeqCst);
@@ -340,24 +339,20 @@ sched::CpuTime Scheduler::cpu_time(const Thread& thread) {
         if (thread.running_since_.load(kRelaxed) != since)
             continue;
         return {since == 0 ? ticks : ticks + x86::rdtsc() - since, thread.user_samples_.load(kRelaxed),
-                thread.kernel_samples_.load(kRelaxed)};
+                thread.kernel_samples_.load(kRelaxed), thread.others_ticks_.load(kRelaxed)};
     }
 }
 
-namespace sched {
+void Scheduler::charge_current(Thread& payer) {
+    InterruptGuard interrupts;
+    Thread& self = *this_cpu().current;
+    const u64 now = x86::rdtsc();
+    charge(payer, self.cpu_ticks_.load(kRelaxed) + now - self.running_since_.load(kRelaxed));
+    self.cpu_ticks_.store(0, kRelaxed);
+    self.running_since_.store(now, kRelaxed);
+}
 
-void set_roles(unsigned workers) {
-    const unsigned applications = cpu_count() - (workers < cpu_count() ? workers : cpu_count() - 1);
-    Scheduler::application_cores = applications == kMaxCpus ? ~u64{0} : (u64{1} << applications) - 1;
-}
-Role role(unsigned cpu) { return Scheduler::application_cores >> cpu & 1 ? Role::Application : Role::Worker; }
-unsigned worker_count() {
-    unsigned workers = 0;
-    for (unsigned cpu = 0; cpu < cpu_count(); ++cpu)
-        workers += role(cpu) == Role::Worker;
-    return workers;
-}
-unsigned worker_cpu(unsigned n) { return cpu_count() - worker_count() + n; }
+namespace sched {
 
 void initialise_cpu() {
     if (!Scheduler::initialise_cpu().has_value())
@@ -368,6 +363,10 @@ void start(Thread& thread) { Scheduler::start(thread, Scheduler::pick_cpu(Schedu
 void start_on(Thread& thread, unsigned cpu) {
     Scheduler::pin(thread, cpu);
     Scheduler::start(thread, cpu);
+}
+void start_urgent(Thread& thread, unsigned cpu) {
+    Scheduler::make_urgent(thread);
+    start_on(thread, cpu);
 }
 Thread& current() {
     Thread* thread;
@@ -385,6 +384,8 @@ void interrupt(Thread& thread) { Scheduler::interrupt(thread); }
 Result<void> set_affinity(Thread& thread, u64 cpus) { return Scheduler::set_affinity(thread, cpus); }
 u64 affinity(const Thread& thread) { return Scheduler::affinity(thread); }
 CpuTime cpu_time(const Thread& thread) { return Scheduler::cpu_time(thread); }
+void charge(Thread& payer, u64 ticks) { Scheduler::charge(payer, ticks); }
+void charge_current(Thread& payer) { Scheduler::charge_current(payer); }
 void on_timer(TrapOrigin origin) { Scheduler::on_timer(origin); }
 void on_reschedule() {
     run_errand();

@@ -11,14 +11,20 @@ namespace tollgate::sched {
 
 /// What a core does: application cores run processes, worker cores run FlexSC workers.
 enum class Role : u8 { Application, Worker };
+/// How a worker core waits for work: HLT, which an IPI ends, or MWAIT, which a store ends, where the CPU has it.
+enum class Rest : u8 { Halt, Monitor };
+/// Whether worker cores run ordinary threads too, as long as their worker has nothing to do.
+enum class Sharing : u8 { Dedicated, Shared };
 
 /// The last `workers` cores become workers; at least one application core stays. Called once, before any user thread
 /// starts.
-void set_roles(unsigned workers);
+void set_roles(unsigned workers, Sharing sharing, Rest rest);
 Role role(unsigned cpu);
 unsigned worker_count();
 /// CPU number of worker n.
 unsigned worker_cpu(unsigned n);
+/// How often a core has waited by MWAIT.
+u64 monitor_waits(unsigned cpu);
 
 /// Turns the calling context (boot or AP start) into this CPU's idle thread; interrupts get enabled. Never returns.
 [[noreturn]] void run_idle();
@@ -29,6 +35,8 @@ void initialise_cpu();
 void start(Thread& thread);
 /// Makes it runnable on that core only.
 void start_on(Thread& thread, unsigned cpu);
+/// The same, before all ordinary threads: whichever of them runs there gives way as soon as it is out of the kernel.
+void start_urgent(Thread& thread, unsigned cpu);
 
 /// The thread that runs on this CPU.
 Thread& current();
@@ -60,12 +68,18 @@ u64 affinity(const Thread& thread);
 /// How long a thread runs while others wait for its core.
 inline constexpr u64 kSliceNs = 10'000'000;
 
-/// How long it has run, in TSC ticks, and how many timer interrupts have met it in user code and in the kernel.
+/// How long it has run, in TSC ticks, and how many timer interrupts have met it in user code and in the kernel; and how
+/// long others have run in the kernel on its behalf.
 struct CpuTime {
     u64 ticks;
     u32 user_samples, kernel_samples;
+    u64 others_ticks;
 };
 CpuTime cpu_time(const Thread& thread);
+/// Others have run for it for so long.
+void charge(Thread& payer, u64 ticks);
+/// So has the current thread all its time; for itself it begins at 0 again.
+void charge_current(Thread& payer);
 
 /// Interrupt handlers, set through TrapHandlers by main.cpp.
 void on_timer(TrapOrigin origin);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cpu/traps.h"
+#include "lib/mutants.h"
 #include "sched/scheduler.h"
 #include "sched/thread.h"
 
@@ -47,6 +48,9 @@ public:
     static bool lend(Thread& borrower);
     static void give_back();
     static void park();
+    static void charge_current(Thread& payer);
+    static void charge(Thread& payer, u64 ticks) { payer.others_ticks_.fetch_add(ticks, kRelaxed); }
+    static void make_urgent(Thread& thread) { thread.urgent_ = true; }
     static bool is_parked(const Thread& thread) {
         return !thread.on_core_.load(kAcquire) && thread.state_.load(kRelaxed) == ThreadState::New;
     }
@@ -56,7 +60,8 @@ public:
 
 private:
     friend struct SleepTimer;
-    friend void sched::set_roles(unsigned);
+    friend void sched::set_roles(unsigned, sched::Sharing, sched::Rest);
+    friend u64 sched::monitor_waits(unsigned);
     friend sched::Role sched::role(unsigned);
     struct alignas(64) Core {
         Spinlock lock{LockRank::RunQueue};
@@ -68,6 +73,10 @@ private:
         Atomic<u32> threads{0};     // user and worker threads whose home this is
         UserSelectors selectors{};  // what the segment registers hold: the last user thread's; own core only
         u64 user_gs_base = 0;       // likewise
+        Atomic<u32> monitored{0};   // the core waits by MWAIT: whoever sets 0 has woken it
+        u32 for_nothing = 0;        // MWAITs in a row that nothing has ended; own core only
+        bool may_monitor = false;   // set at boot, then the own core's
+        Atomic<u64> mwaits{0};      // written by the own core
     };
     static Core& core(unsigned cpu) {
         Core* core = &cores[cpu];
@@ -77,7 +86,8 @@ private:
     static Core cores[kMaxCpus];
     static u64 slice_ticks;
     static u64 application_cores;  // bit n: core n runs processes; written once, before user threads start
-    static Atomic<u64> idle_cores; // bit n: application core n is about to halt or halts
+    static u64 ordinary_cores;     // these, and those that do so while they are idle; likewise
+    static Atomic<u64> idle_cores; // bit n: core n is about to halt or halts
 
     static void make_look(Thread& thread);
     static void schedule();
@@ -89,11 +99,21 @@ private:
     static bool slice_ends_first(const Core& own) {
         return own.ready_count.load(kRelaxed) != 0 && own.slice_end < own.armed_for;
     }
+    static bool is_urgent(const Thread& thread) { return thread.urgent_ && !mutant(Mutant::FlexscYield); }
+    /// Puts a thread into a queue: urgent ones before the others, and behind each other.
+    static void join(Core& target, Thread& thread) REQUIRES(target.lock) {
+        if (is_urgent(thread)) [[unlikely]]
+            return join_urgent(target, thread);
+        target.ready.push_back(thread);
+    }
+    static void join_urgent(Core& target, Thread& thread) REQUIRES(target.lock);
     static Thread& take_next(Core& own, Thread* previous);
     static void leave(Core& own, Thread& thread, u64 now);
     static void enter(Core& own, Thread& thread, u64 now);
     static void leave_stack(Core& own);
     static bool must_move(const Thread& thread);
+    static bool gives_way(const Thread& current);
+    static void rest(Core& own);
     static void idle_loop(void*);
 
     // balance.cpp: which core a thread runs on

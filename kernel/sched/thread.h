@@ -73,12 +73,14 @@ private:
     bool timed_out_ = false;
     Thread* lender_ = nullptr; // who has lent it the core; changes on that core only
     bool given_back_ = false;  // how the last thread that it lent its core to has left it
-    u32 kept_work_ = 0;        // Cpu::work bits that belong to this thread, while it does not run
+    bool urgent_ = false; // goes before ordinary threads: a worker, and what goes on after a worker has lent its core
+    u32 kept_work_ = 0;   // Cpu::work bits that belong to this thread, while it does not run
     ListLink<Thread> run_link_;
     // CPU time, as TSC ticks, written by the core that runs it: up to the last switch away, and since when it runs (0:
     // it does not). Timer interrupts sample which half of the machine they meet.
     Atomic<u64> cpu_ticks_{0}, running_since_{0};
     Atomic<u32> user_samples_{0}, kernel_samples_{0};
+    Atomic<u64> others_ticks_{0}; // what other threads have run for it
 };
 
 } // namespace tollgate

@@ -147,13 +147,13 @@ int wait_for_init() { return process_table.wait_for_init(); }
 
 unsigned thread_total() { return process_table.count(); }
 /// The split into user and system time is by samples: the timer interrupts that have met the thread in each. Without
-/// any, all of it is user time (docs/time.md).
+/// any, all of it is user time (docs/time.md). What others have run for it is system calls.
 Usage thread_usage(const UserThread& thread) {
     const sched::CpuTime time = sched::cpu_time(*thread.thread);
     const u64 ns = clock_ticks_to_ns(time.ticks);
     const u64 samples = u64{time.user_samples} + time.kernel_samples;
     const u64 system = time.kernel_samples == 0 ? 0 : ns / samples * time.kernel_samples;
-    return {.user_ns = ns - system, .system_ns = system};
+    return {.user_ns = ns - system, .system_ns = system + clock_ticks_to_ns(time.others_ticks)};
 }
 void for_each_process_erased(void (*f)(void*, Process&), void* context) { process_table.for_each(f, context); }
 void for_each_thread_erased(Process& process, void (*f)(void*, UserThread&), void* context) {

@@ -171,6 +171,59 @@ int report(uint64_t policy) {
     return checks.result();
 }
 
+uint64_t cpu_time_ns() {
+    timespec used{};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return static_cast<uint64_t>(used.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(used.tv_nsec);
+}
+template <class Action>
+uint64_t cpu_time_of(Action&& action) {
+    const uint64_t before = cpu_time_ns();
+    for (unsigned round = 0; round < 50; ++round)
+        action();
+    return cpu_time_ns() - before;
+}
+
+/// What other threads do for a page is CPU time of the process that submitted it: the copying of calls that have
+/// waited, and all that a worker executes.
+int accounting(uint64_t policy) {
+    VictimChecks checks;
+    const auto gate = Flexsc::open(static_cast<FlexscPolicy>(policy));
+    int ends[2];
+    if (!checks.expect(gate.has_value() && pipe(ends) == 0))
+        return 1;
+    static char out[32768], in[32768];
+    FlexscEntry& entry = gate->entry(0);
+    const auto fill = [&] { checks.expect(write(ends[1], out, sizeof out) == long{sizeof out}); };
+    const uint64_t native = cpu_time_of([&] {
+        fill();
+        checks.expect(read(ends[0], in, sizeof in) == long{sizeof in});
+    });
+    const uint64_t waited = cpu_time_of([&] {
+        Flexsc::post(entry, SYS_read, ends[0], in, sizeof in);
+        checks.expect(wait_until([&] {
+            Flexsc::wait(0, api::kFlexscKick);
+            _mm_pause();
+            return __atomic_load_n(&entry.status, __ATOMIC_ACQUIRE) == static_cast<uint8_t>(FlexscStatus::Busy);
+        }));
+        fill();
+        checks.expect(gate->await(entry) && Flexsc::take(entry) == long{sizeof in});
+    });
+    checks.expect(waited >= native);
+    const int file = open("/tmp/accounting", O_RDWR | O_CREAT | O_TRUNC, 0600);
+    checks.expect(write(file, out, sizeof out) == long{sizeof out});
+    const uint64_t trapped = cpu_time_of([&] {
+        for (unsigned i = 0; i < 64; ++i)
+            checks.expect(pread(file, in, sizeof in, 0) == long{sizeof in});
+    });
+    const uint64_t batched = cpu_time_of([&] {
+        checks.expect(gate->batch(
+            64, [&](long result) { checks.expect(result == long{sizeof in}); }, SYS_pread64, file, in, sizeof in, 0));
+    });
+    checks.expect(batched >= trapped / 2);
+    return checks.result();
+}
+
 /// F14: the worker answers no more; every call is done all the same, and it is said.
 int stopped_worker(uint64_t policy) {
     VictimChecks checks;
@@ -187,10 +240,15 @@ int stopped_worker(uint64_t policy) {
     return checks.result();
 }
 
-constexpr Victim kVictims[] = {{"flood", flood},   {"beside-flood", beside_flood},
-                               {"crowd", crowd},   {"beside-crowd", beside_crowd},
-                               {"litmus", litmus}, {"idle", idle},
-                               {"report", report}, {"stopped-worker", stopped_worker}};
+constexpr Victim kVictims[] = {{"flood", flood},
+                               {"beside-flood", beside_flood},
+                               {"crowd", crowd},
+                               {"beside-crowd", beside_crowd},
+                               {"litmus", litmus},
+                               {"idle", idle},
+                               {"report", report},
+                               {"accounting", accounting},
+                               {"stopped-worker", stopped_worker}};
 
 constexpr Policies kAsked{FlexscPolicy::WorkerIpi, FlexscPolicy::WorkerPoll};
 
@@ -203,8 +261,9 @@ int main(int argc, char** argv) {
         test_case(ktap, "stopped-worker", "F14 a worker stops: the calls run on their own core", kAsked);
         return ktap.finish();
     }
-    Ktap ktap(4 + 4 + 2 + 3 + 3);
+    Ktap ktap(4 + 4 + 4 + 2 + 3 + 3);
     test_case(ktap, "report", "/proc/tollgate/flexsc tells what was done");
+    test_case(ktap, "accounting", "CPU time of what others execute is the submitter's");
     test_case(ktap, "litmus", "F15 arguments before Submitted, results before Done");
     test_case(ktap, "idle", "F17 a worker without work sleeps", kAsked);
     test_case(ktap, "beside-crowd", "F12 eight full pages of another process keep a call waiting for three at most",

@@ -158,6 +158,7 @@ void Pages::finish(SyscallThread& self, FlexscEntry& entry, unsigned page, i64 r
     ++this_cpu().counters.calls_flexsc;
     statistics.waited.fetch_add(1, kRelaxed);
     Guard guard{lock_};
+    sched::charge_current(*owner_->thread);
     waiting_[page].fetch_xor(entry_bit(&entry, entries_of(page)), kRelaxed);
     idle_.push_back(self);
     completions_.fetch_add(1, kRelease);

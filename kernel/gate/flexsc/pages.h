@@ -7,6 +7,7 @@
 #include "gate/flexsc/adaptive.h"
 #include "gate/flexsc/statistics.h"
 #include "lib/list.h"
+#include "sched/scheduler.h"
 #include "sched/wait_queue.h"
 #include "task/process.h"
 
@@ -62,6 +63,8 @@ public:
     u64 execute(unsigned page, SyscallThread*& kept);
     /// Gives up what execute() has kept.
     void give_up(SyscallThread*& kept);
+    /// A core that is not the owner's has worked for it so long, under a page's lock.
+    void charge(u64 ticks) { sched::charge(*owner_->thread, ticks); }
     /// Calls have become Done on another thread than the owner's: wakes it.
     void completed(u64 calls);
 

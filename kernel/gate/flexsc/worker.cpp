@@ -74,7 +74,9 @@ Visit visit(Worker& self, Pages& pages) {
             Thread& thread = sched::current();
             if (thread.space() != pages.space() && !mutant(Mutant::FlexscSpace))
                 thread.set_space(Ref<AddressSpace>(*pages.space()));
-            if (const u64 done = pages.execute(page, kept)) {
+            const u64 begin = x86::rdtsc(), done = pages.execute(page, kept);
+            pages.charge(x86::rdtsc() - begin);
+            if (done != 0) {
                 add_alone(self.batches, 1);
                 result.executed += done;
                 pages.statistics.worker.add(done);
@@ -195,7 +197,7 @@ void request(Pages& pages, u64 which) {
 Result<void> start_workers() {
     for (unsigned n = 0; n < sched::worker_count(); ++n) {
         Ref<Thread> thread = TRY(Thread::create("flexsc-worker", work, &workers[n]));
-        sched::start_on(*thread, sched::worker_cpu(n));
+        sched::start_urgent(*thread, sched::worker_cpu(n));
     }
     return {};
 }
@@ -204,10 +206,12 @@ void write_workers(Sink& to) {
     constexpr const char* kStates[] = {"working", "polling", "sleeping"};
     for (unsigned n = 0; n < sched::worker_count(); ++n) {
         const Worker& worker = workers[n];
-        format_to(to, "worker {} cpu {} state {} calls {} batches {} polls {} sleeps {} ipis {} idle_cycles {}\n", n,
-                  sched::worker_cpu(n), kStates[static_cast<u32>(worker.state.load(kRelaxed))],
+        format_to(to,
+                  "worker {} cpu {} state {} calls {} batches {} polls {} sleeps {} ipis {} idle_cycles {} mwaits {}\n",
+                  n, sched::worker_cpu(n), kStates[static_cast<u32>(worker.state.load(kRelaxed))],
                   worker.calls.load(kRelaxed), worker.batches.load(kRelaxed), worker.polls.load(kRelaxed),
-                  worker.sleeps.load(kRelaxed), worker.wakes.load(kRelaxed), worker.idle_ticks.load(kRelaxed));
+                  worker.sleeps.load(kRelaxed), worker.wakes.load(kRelaxed), worker.idle_ticks.load(kRelaxed),
+                  sched::monitor_waits(sched::worker_cpu(n)));
     }
 }
 

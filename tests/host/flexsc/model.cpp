@@ -1,189 +1,156 @@
-// The life of one entry, every interleaving of it: user code and kernel as the lists of their loads and stores
-// (kernel/api/flexsc.h; flexsc_post_words() and flexsc_reap(); execute in kernel/gate/flexsc), each with a store buffer
-// as x86 has it [SDM vol 3, 8.2.2]: stores leave it in order, at any later time, and a load looks into its own first.
+// The life of one entry in every interleaving, by the code that ships: the user's side is
+// userland/tests/flexsc_pages.h, the kernel's is kernel/gate/flexsc/entry.h, both with loads and stores that go to
+// machine.h's memory.
 //
-//     flexsc_model            exit status 0: all states are good, and each mutant reaches a bad one
+//     flexsc_model            exit status 0: all is well, and each mutant is found
 //
-// Checked: the kernel takes number and argument of the same post, each post is executed once, the user's result is that
-// of its call, and nothing gets stuck.
-#include <array>
-#include <cstdint>
+// Checked: a call is executed once, with the number and argument that were posted together; the user's result is its
+// call's; what is refused is not executed, also when a second thread changes an entry after it was submitted; nothing
+// gets stuck.
 #include <cstdio>
-#include <deque>
-#include <set>
 #include <string>
-#include <vector>
+
+#include "kernel/gate/flexsc/entry.h"
+#include "tests/host/flexsc/machine.h"
+#include "userland/tests/flexsc_pages.h"
 
 namespace {
 
-enum Cell : std::uint8_t { kArgument, kNumber, kStatus, kResult, kCells };
-enum Status : std::uint8_t { kFree, kSubmitted, kBusy, kDone };
+using namespace tollgate;
+using namespace tollgate::flexsc;
+using model::Machine;
+
+Machine* machine = nullptr;
+
+/// Which of the protocol's orders a mutant weakens.
+enum class Weak { Nothing, Post, KernelLoad, Done, UserLoad };
+Weak weak = Weak::Nothing;
+
+constexpr bool releases(int order) { return order == __ATOMIC_RELEASE; }
+constexpr bool acquires(int order) { return order == __ATOMIC_ACQUIRE; }
+
+struct ModelAccess {
+    static constexpr unsigned kResult = 6, kControl = 7;
+
+    template <int kOrder>
+    static u64 load_control(const FlexscEntry&) {
+        return machine->load(kControl, acquires(kOrder) && weak != Weak::KernelLoad);
+    }
+    template <int kOrder>
+    static void store_control(FlexscEntry&, u64 control) {
+        machine->store(kControl, control, releases(kOrder) && weak != Weak::Post);
+    }
+    template <int kOrder>
+    static u8 load_status(const FlexscEntry&) {
+        return Control{machine->load(kControl, acquires(kOrder) && weak != Weak::UserLoad)}.status();
+    }
+    template <int kOrder>
+    static void store_status(FlexscEntry&, FlexscStatus status) {
+        machine->modify(kControl, u64{0xff} << 48, u64{static_cast<u8>(status)} << 48,
+                        releases(kOrder) && weak != Weak::Done);
+    }
+    static u64 load_argument(const u64& argument) { return machine->load(index_of(argument), false); }
+    static void store_argument(u64& argument, u64 value) { machine->store(index_of(argument), value, false); }
+    static i64 load_result(const FlexscEntry&) { return static_cast<i64>(machine->load(kResult, false)); }
+    static void store_result(FlexscEntry&, i64 result) { machine->store(kResult, static_cast<u64>(result), false); }
+
+    static unsigned index_of(const u64& argument) { return static_cast<unsigned>(&argument - entry.args); }
+    static inline FlexscEntry entry; // its address alone matters
+};
+
 constexpr int kRounds = 3;
+constexpr u32 kFirstNumber = 10, kForbidden = 99;
+constexpr i64 result_of(u32 number, u64 argument) { return static_cast<i64>(number * 1000 + argument); }
 
-/// What an actor does next. Loads put the cell into the register; WaitFor repeats until the cell has the value.
-enum class Kind : std::uint8_t { Store, StorePost, LoadTo, WaitFor };
-struct Step {
-    Kind kind;
-    Cell cell;
-    std::uint8_t value;    ///< Store: what, if not `from`; WaitFor: which
-    std::int8_t from = -1; ///< Store: a register; LoadTo: into which
-};
+/// Posts, waits, reaps.
+void user() {
+    FlexscEntry& entry = ModelAccess::entry;
+    for (int round = 0; round < kRounds; ++round) {
+        const u32 number = kFirstNumber + static_cast<u32>(round);
+        Flexsc::post<ModelAccess>(entry, number, u64{number});
+        while (!Flexsc::is_done<ModelAccess>(entry))
+            machine->wait_for_change(ModelAccess::kControl);
+        if (const long result = Flexsc::take<ModelAccess>(entry); result != result_of(number, number))
+            machine->fail("the user's result of call " + std::to_string(number) + " is " + std::to_string(result));
+    }
+}
 
-// Registers: 0: round, 1: number, 2: argument, 3: the result as computed from 1 and 2, 4: the result as read.
-using Program = std::vector<Step>;
-const Program kUser = {{Kind::Store, kArgument, 0, 0},
-                       {Kind::StorePost, kStatus, 0}, // number and status are one store
-                       {Kind::WaitFor, kStatus, kDone},
-                       {Kind::LoadTo, kResult, 0, 4},
-                       {Kind::Store, kStatus, kFree}};
-const Program kKernel = {{Kind::WaitFor, kStatus, kSubmitted}, {Kind::Store, kStatus, kBusy},
-                         {Kind::LoadTo, kNumber, 0, 1},        {Kind::LoadTo, kArgument, 0, 2},
-                         {Kind::Store, kResult, 0, 3},         {Kind::Store, kStatus, kDone}};
+/// Posts once, and afterwards another number with an argument count that is refused.
+void hostile_user() {
+    FlexscEntry& entry = ModelAccess::entry;
+    Flexsc::post<ModelAccess>(entry, kFirstNumber, u64{kFirstNumber});
+    ModelAccess::store_control<__ATOMIC_RELAXED>(entry, api::flexsc_control(kForbidden, 7, FlexscStatus::Submitted));
+}
 
-struct Buffered {
-    Cell cell;
-    std::uint8_t value;
-    bool with_number;
-    std::uint8_t number;
-    auto operator<=>(const Buffered&) const = default;
-};
-struct Actor {
-    std::uint8_t at = 0, round = 1;
-    std::array<std::uint8_t, 5> registers{};
-    std::deque<Buffered> buffer;
-    auto operator<=>(const Actor&) const = default;
-};
-struct State {
-    std::array<std::uint8_t, kCells> memory{};
-    Actor user, kernel;
-    auto operator<=>(const State&) const = default;
-};
-
-class Explorer {
-public:
-    Explorer(Program user, Program kernel) : user_(std::move(user)), kernel_(std::move(kernel)) {}
-
-    /// Empty: all is well. Otherwise the first bad thing found.
-    std::string run() {
-        std::vector<State> open{State{}};
-        while (!open.empty() && bad_.empty()) {
-            State state = std::move(open.back());
-            open.pop_back();
-            if (!seen_.insert(state).second)
-                continue;
-            const std::size_t before = open.size();
-            advance(state, &State::user, user_, open);
-            advance(state, &State::kernel, kernel_, open);
-            flush(state, &State::user, open);
-            flush(state, &State::kernel, open);
-            if (open.size() == before && state.user.round <= kRounds)
-                bad_ = "stuck in round " + std::to_string(state.user.round);
+/// As Pages::run_entries(), for one entry, until `calls` are over.
+void kernel(int calls) {
+    FlexscEntry& entry = ModelAccess::entry;
+    u32 last = 0;
+    const auto execute = [&](u32 number, const u64* arguments) {
+        const u64 argument = ModelAccess::load_argument(arguments[0]);
+        if (number == kForbidden)
+            machine->fail("what was to be refused was executed");
+        else if (number != argument)
+            machine->fail("number " + std::to_string(number) + " with argument " + std::to_string(argument));
+        if (number <= last)
+            machine->fail("number " + std::to_string(number) + " executed again");
+        last = number;
+        return result_of(number, argument);
+    };
+    for (; calls > 0; --calls) {
+        Control control = read_control<ModelAccess>(entry);
+        while (!control.is_plain_call()) {
+            if (wants_execution(control.status()))
+                break;
+            machine->wait_for_change(ModelAccess::kControl);
+            control = read_control<ModelAccess>(entry);
         }
-        return bad_;
+        const bool refused = refuses(control);
+        const i64 result = refused ? -static_cast<i64>(22) : call_entry<ModelAccess>(entry, control, execute);
+        complete_entry<ModelAccess>(entry, result);
     }
-    std::size_t states() const { return seen_.size(); }
+}
 
-private:
-    static std::uint8_t look(const State& state, const Actor& actor, Cell cell) {
-        for (auto it = actor.buffer.rbegin(); it != actor.buffer.rend(); ++it) {
-            if (it->cell == cell)
-                return it->value;
-            if (cell == kNumber && it->with_number)
-                return it->number;
-        }
-        return state.memory[cell];
-    }
-
-    void flush(const State& from, Actor State::*who, std::vector<State>& open) {
-        if ((from.*who).buffer.empty())
-            return;
-        State state = from;
-        const Buffered store = (state.*who).buffer.front();
-        (state.*who).buffer.pop_front();
-        state.memory[store.cell] = store.value;
-        if (store.with_number)
-            state.memory[kNumber] = store.number;
-        open.push_back(std::move(state));
-    }
-
-    void advance(const State& from, Actor State::*who, const Program& program, std::vector<State>& open) {
-        State state = from;
-        Actor& actor = state.*who;
-        if (actor.round > kRounds)
-            return;
-        const Step& step = program[actor.at];
-        switch (step.kind) {
-        case Kind::WaitFor:
-            if (look(state, actor, step.cell) != step.value)
-                return;
-            break;
-        case Kind::LoadTo:
-            actor.registers[static_cast<unsigned>(step.from)] = look(state, actor, step.cell);
-            break;
-        case Kind::StorePost:
-            actor.buffer.push_back({kStatus, kSubmitted, true, actor.round});
-            break;
-        case Kind::Store:
-            actor.buffer.push_back({step.cell, value_of(step, actor, who == &State::kernel), false, 0});
-            break;
-        }
-        if (++actor.at == program.size()) {
-            check_round(actor, who == &State::user);
-            actor = {
-                .at = 0, .round = static_cast<std::uint8_t>(actor.round + 1), .registers = {}, .buffer = actor.buffer};
-        }
-        open.push_back(std::move(state));
-    }
-
-    static std::uint8_t value_of(const Step& step, const Actor& actor, bool kernel) {
-        if (step.from < 0)
-            return step.value;
-        if (kernel) // the call's result, from what was read
-            return static_cast<std::uint8_t>(actor.registers[1] * 16 + actor.registers[2]);
-        return actor.round;
-    }
-
-    void check_round(const Actor& actor, bool user) {
-        const auto& r = actor.registers;
-        if (user && r[4] != actor.round * 16 + actor.round)
-            bad_ = "round " + std::to_string(actor.round) + ": the user's result is " + std::to_string(r[4]);
-        if (!user && (r[1] != actor.round || r[2] != actor.round))
-            bad_ = "execution " + std::to_string(actor.round) + " took number " + std::to_string(r[1]) + ", argument " +
-                   std::to_string(r[2]);
-    }
-
-    Program user_, kernel_;
-    std::set<State> seen_;
-    std::string bad_;
+struct Verdict {
+    std::string bad;
+    std::size_t states;
 };
-
-Program swapped(Program program, unsigned a, unsigned b) {
-    std::swap(program[a], program[b]);
-    return program;
+Verdict explore(bool hostile) {
+    Machine all(hostile ? std::vector<std::function<void()>>{hostile_user, [] { kernel(1); }}
+                        : std::vector<std::function<void()>>{user, [] { kernel(kRounds); }});
+    machine = &all;
+    std::string bad = all.explore();
+    return {std::move(bad), all.states()};
 }
 
 } // namespace
 
 int main() {
-    Explorer sound(kUser, kKernel);
-    const std::string bad = sound.run();
-    std::printf("the protocol: %zu states, %s\n", sound.states(), bad.empty() ? "all good" : bad.c_str());
-    bool all = bad.empty();
-    Program never_busy = kKernel; // executes twice what the user has not yet seen done
-    never_busy.erase(never_busy.begin() + 1);
-    never_busy.back().value = kSubmitted;
+    bool good = true;
+    for (const bool hostile : {false, true}) {
+        const Verdict verdict = explore(hostile);
+        std::printf("%s: %zu states, %s\n", hostile ? "a program that changes its entries" : "the protocol",
+                    verdict.states, verdict.bad.empty() ? "all good" : verdict.bad.c_str());
+        good = good && verdict.bad.empty();
+    }
     const struct {
         const char* name;
-        Program user, kernel;
-    } mutants[] = {{"status before arguments", swapped(kUser, 0, 1), kKernel},
-                   {"done before the result", kUser, swapped(kKernel, 4, 5)},
-                   {"arguments read before the status", kUser, swapped(kKernel, 0, 3)},
-                   {"never done", kUser, never_busy}};
+        Weak order;
+        Mutant kernel;
+        bool hostile;
+    } mutants[] = {{"a post without release", Weak::Post, Mutant::None, false},
+                   {"a kernel without acquire", Weak::KernelLoad, Mutant::None, false},
+                   {"Done without release", Weak::Done, Mutant::None, false},
+                   {"a user without acquire", Weak::UserLoad, Mutant::None, false},
+                   {"flexsc_status", Weak::Nothing, Mutant::FlexscStatus, false},
+                   {"flexsc_double_read", Weak::Nothing, Mutant::FlexscDoubleRead, true},
+                   {"flexsc_index", Weak::Nothing, Mutant::FlexscIndex, true}};
     for (const auto& mutant : mutants) {
-        Explorer explorer(mutant.user, mutant.kernel);
-        const std::string found = explorer.run();
-        std::printf("mutant '%s': %s\n", mutant.name, found.empty() ? "NOT FOUND" : found.c_str());
-        all = all && !found.empty();
+        weak = mutant.order;
+        active_mutant = mutant.kernel;
+        const Verdict verdict = explore(mutant.hostile);
+        std::printf("mutant '%s': %s\n", mutant.name, verdict.bad.empty() ? "NOT FOUND" : verdict.bad.c_str());
+        good = good && !verdict.bad.empty();
     }
-    return all ? 0 : 1;
+    return good ? 0 : 1;
 }
