@@ -33,6 +33,11 @@ void Adaptive::note(Side side, u64 entries, u64 ticks) {
     if (!trial) {
         // One that was interrupted is no measure of the others.
         cost = cost == 0 ? now : now > cost * 4 ? cost + cost / 4 : cost - cost / 8 + now / 8;
+        if (side == Side::Own && own.trial_left == 0 && own.until_trial > kUnmeasured) {
+            own.until_trial -= kUnmeasured;
+            settled_entries_ = entries;
+            unmeasured_ = kUnmeasured;
+        }
         return;
     }
     if (own.trial_left == kCounted)

@@ -11,7 +11,15 @@ enum class Side : u8 { Own, Worker };
 
 class Adaptive {
 public:
-    /// Where the next batch, of so many entries (at least 1), runs.
+    /// The next batch, of so many entries, runs on the own core and is not measured: that has been the better side, and
+    /// to measure costs a tenth of a small batch.
+    bool settled(u64 entries) {
+        if (unmeasured_ == 0)
+            return false;
+        unmeasured_ = entries == settled_entries_ ? unmeasured_ - 1 : 0;
+        return entries == settled_entries_;
+    }
+    /// Else: where the next batch, of so many entries (at least 1), runs.
     Side choose(u64 entries);
     /// How long it took there.
     void note(Side side, u64 entries, u64 ticks);
@@ -21,6 +29,7 @@ private:
     static constexpr u32 kTrial = 4;         // batches; a worker is asleep as the first ones come, which do not count
     static constexpr u32 kCounted = 2;       // of them
     static constexpr u32 kTrialShare = 20;   // all trials together cost one part in so many
+    static constexpr u32 kUnmeasured = 7;    // batches between two that are measured
     struct Class {
         u64 cost[2] = {}; // by side: ticks a call, times 16, averaged; 0: not known yet
         Side best = Side::Own;
@@ -31,6 +40,8 @@ private:
     void judge(Class& of);
 
     Class classes_[kClasses];
+    u64 settled_entries_ = 0;
+    u32 unmeasured_ = 0; // batches of so many entries to come that are not measured
 };
 
 } // namespace tollgate::flexsc

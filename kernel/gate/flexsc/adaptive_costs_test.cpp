@@ -40,14 +40,16 @@ void feed(Adaptive& policy, Totals& totals, const Costs& costs, u64 entries, uns
     Side last = Side::Own;
     u64 fixed[2] = {};
     for (unsigned i = 0; i < batches; ++i) {
-        const Side side = policy.choose(entries);
+        const bool settled = policy.settled(entries);
+        const Side side = settled ? Side::Own : policy.choose(entries);
         const u64 own = noise.on(costs.of(Side::Own, entries), rarely, 100'000);
         const u64 worker = noise.on(costs.of(Side::Worker, entries), rarely, 100'000);
         u64 ticks = side == Side::Own ? own : worker;
         if (side == Side::Worker && last == Side::Own)
             ticks += kWake;
         last = side;
-        policy.note(side, entries, ticks);
+        if (!settled)
+            policy.note(side, entries, ticks);
         totals.adaptive += ticks;
         fixed[0] += own;
         fixed[1] += worker;

@@ -11,6 +11,8 @@ namespace {
 unsigned run(Adaptive& adaptive, unsigned batches, u64 entries, u64 own, u64 worker) {
     unsigned by_worker = 0;
     for (unsigned i = 0; i < batches; ++i) {
+        if (adaptive.settled(entries))
+            continue; // on the own core
         const Side side = adaptive.choose(entries);
         by_worker += side == Side::Worker;
         adaptive.note(side, entries, (side == Side::Own ? own : worker) * entries);

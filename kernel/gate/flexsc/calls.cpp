@@ -115,6 +115,12 @@ Result<u64> wait_worker(Pages& pages, u64 which, u64 flags) {
 
 /// The next batch is taken to be as large as the last one: to count it would cost as much as to execute a small one.
 Result<u64> wait_adaptive(Pages& pages, u64 which, u64 flags) {
+    if (pages.adaptive.settled(pages.last_batch)) {
+        const u64 done = execute_here(pages, which) + pages.take_completions();
+        if (done == 0)
+            return wait_worker(pages, which, flags);
+        return pages.last_batch = done;
+    }
     const Side side = pages.adaptive.choose(pages.last_batch);
     pages.polled.store(side == Side::Worker, kRelaxed);
     const u64 begin = x86::rdtsc(), waiting = pages.waiting_calls();
