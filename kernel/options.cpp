@@ -137,7 +137,7 @@ const Options& read_options(StringView text) {
     choose_mitigations();
     options.aslr = on_off("aslr", true);
     options.flexsc_shared = on_off("flexsc.shared", false);
-    options.flexsc_mwait = on_off("flexsc.mwait", true);
+    options.flexsc_mwait = on_off("flexsc.mwait", false);
     options.flexsc_workers = number("flexsc.workers", 0);
     options.flexsc_spin_us = number("flexsc.spin_us", options.flexsc_spin_us);
     if (options.flexsc_spin_us > api::kFlexscMaxSpinUs)

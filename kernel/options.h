@@ -14,7 +14,7 @@ struct Options {
     bool pti = false, mds = false, spectre = false, clear_registers = false;
     bool aslr = true;
     u64 flexsc_workers = 0;
-    bool flexsc_shared = false, flexsc_mwait = true;
+    bool flexsc_shared = false, flexsc_mwait = false;
     u64 flexsc_spin_us = 50;
     api::FlexscPolicy flexsc_policy = api::FlexscPolicy::Own;
 #ifdef TOLLGATE_TESTS
