@@ -35,6 +35,7 @@ Result<Ref<Pages>> Pages::create(Caller& owner, unsigned count, api::FlexscPolic
     pages->policy_ = policy;
     pages->spin_ns_ = spin_ns;
     pages->owner_ = owner.owner;
+    pages->payer_ = owner.owner->thread;
     pages->owner_id_ = owner.thread_id;
     pages->process_id_ = owner.process->id();
     pages->space_ = owner.process->space();
@@ -158,7 +159,7 @@ void Pages::finish(SyscallThread& self, FlexscEntry& entry, unsigned page, i64 r
     ++this_cpu().counters.calls_flexsc;
     statistics.waited.fetch_add(1, kRelaxed);
     Guard guard{lock_};
-    sched::charge_current(*owner_->thread);
+    sched::charge_current(*payer_);
     waiting_[page].fetch_xor(entry_bit(&entry, entries_of(page)), kRelaxed);
     idle_.push_back(self);
     completions_.fetch_add(1, kRelease);

@@ -64,7 +64,7 @@ public:
     /// Gives up what execute() has kept.
     void give_up(SyscallThread*& kept);
     /// A core that is not the owner's has worked for it so long, under a page's lock.
-    void charge(u64 ticks) { sched::charge(*owner_->thread, ticks); }
+    void charge(u64 ticks) { sched::charge(*payer_, ticks); }
     /// Calls have become Done on another thread than the owner's: wakes it.
     void completed(u64 calls);
 
@@ -118,6 +118,7 @@ private:
     api::FlexscPolicy policy_{};
     u64 spin_ns_ = 0;
     UserThread* owner_ = nullptr; // valid until withdraw() returns, and looked at by nobody afterwards
+    Ref<Thread> payer_;           // the owner's, whose CPU time calls are
     i32 owner_id_ = 0, process_id_ = 0;
     Ref<AddressSpace> space_;
     Frame frames_[api::kFlexscMaxPages];
