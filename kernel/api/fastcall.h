@@ -22,7 +22,7 @@ struct FastcallIoctl {
 };
 static_assert(sizeof(FastcallIoctl) == 24 && offsetof(FastcallIoctl, index) == 16);
 
-/// _IOR(0xDE, 3): array.
+/// _IOR(0xDE, 3 and 4): array, nt.
 struct FastcallArrayIoctl {
     std::uint64_t fn_addr;
     std::uint64_t fn_len;
@@ -36,6 +36,7 @@ inline constexpr std::uint32_t kFastcallIoctlNoop = 0x8018DE00;
 inline constexpr std::uint32_t kFastcallIoctlStack = 0x8018DE01;
 inline constexpr std::uint32_t kFastcallIoctlPriv = 0x8018DE02;
 inline constexpr std::uint32_t kFastcallIoctlArray = 0x8020DE03;
+inline constexpr std::uint32_t kFastcallIoctlNt = 0x8020DE04;
 
 /// Array example: kFastcallArraySlots slots of kFastcallArraySlotSize bytes.
 inline constexpr unsigned kFastcallArraySlots = 64;

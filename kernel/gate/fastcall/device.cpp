@@ -3,6 +3,7 @@
 #include "gate/fastcall/device.h"
 
 #include "api/fastcall.h"
+#include "cpu/features.h"
 #include "fs/vfs.h"
 #include "gate/fastcall/provider.h"
 #include "task/process.h"
@@ -14,6 +15,7 @@ FASTCALL_FUNCTION(noop);
 FASTCALL_FUNCTION(stack);
 FASTCALL_FUNCTION(priv);
 FASTCALL_FUNCTION(array);
+FASTCALL_FUNCTION(nt);
 
 constexpr Mapping kPrivatePage{.kind = Mapping::Kind::Private}, kUserPage{.kind = Mapping::Kind::User};
 
@@ -29,19 +31,25 @@ public:
             return add(caller, stack_function, {}, argument);
         case api::kFastcallIoctlPriv:
             return add(caller, priv_function, {&kPrivatePage, 1}, argument);
-        case api::kFastcallIoctlArray: {
-            static constexpr Mapping kPages[] = {kUserPage, kPrivatePage};
-            const Registration made = TRY(register_fastcall(*caller.process, array_function, {}, kPages, {}));
-            const api::FastcallArrayIoctl out{made.function, made.length, made.attributes[0], made.index, 0};
-            TRY(copy_to_user(UserPtr<api::FastcallArrayIoctl>{argument}, out));
-            return u64{0};
-        }
+        case api::kFastcallIoctlArray:
+            return add_with_shared(caller, array_function, argument);
+        case api::kFastcallIoctlNt:
+            if (!cpu_features.avx2)
+                return fail(Errno::NoTty);
+            return add_with_shared(caller, nt_function, argument);
         default:
             return fail(Errno::NoTty);
         }
     }
 
 private:
+    static Result<u64> add_with_shared(Caller& caller, const Function& function, u64 argument) {
+        static constexpr Mapping kPages[] = {kUserPage, kPrivatePage};
+        const Registration made = TRY(register_fastcall(*caller.process, function, {}, kPages, {}));
+        const api::FastcallArrayIoctl out{made.function, made.length, made.attributes[0], made.index, 0};
+        TRY(copy_to_user(UserPtr<api::FastcallArrayIoctl>{argument}, out));
+        return u64{0};
+    }
     static Result<u64> add(Caller& caller, const Function& function, std::span<const Mapping> mappings, u64 argument) {
         const Registration made = TRY(register_fastcall(*caller.process, function, {}, mappings, {}));
         const api::FastcallIoctl out{made.function, made.length, made.index, 0};
