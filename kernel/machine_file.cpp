@@ -26,6 +26,7 @@ void write_machine_file(Sink& sink) {
     on_off("mds", options->mds);
     on_off("spectre", options->spectre);
     on_off("clear_regs", options->clear_registers);
+    on_off("spma22", options->spma22);
     flag("smep", f.smep);
     flag("smap", f.smap);
     flag("umip", f.umip);

@@ -29,6 +29,7 @@
 #include "syscall/exec.h"
 #include "syscall/futex.h"
 #include "syscall/hooks.h"
+#include "syscall/spma22.h"
 #include "task/process.h"
 #include "testing.h"
 #include "version.h"
@@ -138,6 +139,10 @@ void build_file_tree() {
     fs::set_kernel_areas(fastcall::list_areas);
     require(fs::add_text_file("/proc/tollgate/fastcall", fastcall::write_report), "/proc/tollgate/fastcall");
     require(fs::add_device("fastcall-examples", fastcall::open_examples), "/dev/fastcall-examples");
+    if (options->spma22) {
+        spma22::enable();
+        require(fs::add_device("fccmp", spma22::open_device), "/dev/fccmp");
+    }
 }
 
 // ---- the console's keyboard ----
@@ -238,7 +243,7 @@ extern "C" [[noreturn]] void kernel_main(BootProtocol protocol, u64 information)
                      options->flexsc_mwait ? sched::Rest::Monitor : sched::Rest::Halt);
     require(fastcall::initialise(options->fastcall_check ? fastcall::Check::On : fastcall::Check::Off), "fastcalls");
     fastcall::watchdog_initialise(options->fastcall_budget_ms);
-    require(vdso::initialise(), "the vDSO");
+    require(vdso::initialise(options->spma22 ? vdso::Functions::Spma22 : vdso::Functions::Plain), "the vDSO");
     task::set_address_randomisation(options->aslr);
     machine_file_use(*options);
     build_file_tree();

@@ -29,7 +29,8 @@ constexpr const char* kKnown[] = {"init",
                                   "flexsc.shared",
                                   "flexsc.mwait",
                                   "fastcall.check",
-                                  "fastcall.budget_ms"};
+                                  "fastcall.budget_ms",
+                                  "spma22"};
 
 bool on_off(StringView key, bool otherwise) {
     const auto value = command_line.get(key);
@@ -101,6 +102,8 @@ PatchSet patch_set() {
         set |= bit(GUARD_FASTCALL_INDEX);
     if (!mutant(Mutant::ParanoidGs))
         set |= bit(GUARD_PARANOID_GS);
+    if (!mutant(Mutant::FccmpVectors))
+        set |= bit(GUARD_VECTORS);
     return set;
 }
 
@@ -138,6 +141,7 @@ const Options& read_options(StringView text) {
     options.aslr = on_off("aslr", true);
     options.flexsc_shared = on_off("flexsc.shared", false);
     options.flexsc_mwait = on_off("flexsc.mwait", false);
+    options.spma22 = on_off("spma22", false);
     options.flexsc_workers = number("flexsc.workers", 0);
     options.flexsc_spin_us = number("flexsc.spin_us", options.flexsc_spin_us);
     if (options.flexsc_spin_us > api::kFlexscMaxSpinUs)

@@ -26,6 +26,7 @@ struct Options {
     bool run_kernel_tests = false;
     PatchSet patches = 0; ///< what the mitigations and the CPU's features amount to
     StringView mutant = "none";
+    bool spma22 = false; ///< what the published fastcall programs expect of their comparison kernels (api/spma22.h)
     u64 fail_alloc_every = 0; ///< kernel built with tests: every Nth allocation of a user thread fails
 };
 

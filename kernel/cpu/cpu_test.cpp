@@ -193,7 +193,8 @@ TEST(Patch, SitesLieInTheText) {
                     site->address + site->length <= reinterpret_cast<u64>(__text_end));
         EXPECT_TRUE(site->length > 0 && site->length < 130);
         EXPECT_TRUE((site->feature >= PATCH_PTI && site->feature <= PATCH_NEVER) ||
-                    (site->feature >= GUARD_SYSRET_RIP && site->feature <= GUARD_PARANOID_GS));
+                    (site->feature >= GUARD_SYSRET_RIP && site->feature <= GUARD_PARANOID_GS) ||
+                    site->feature == GUARD_VECTORS);
         if (site->feature != PATCH_SMAP)
             continue;
         ++smap;

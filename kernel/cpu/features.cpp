@@ -32,14 +32,14 @@ void cpu_detect() {
     f.x2apic = bit(one.ecx, 21);
     f.tsc_deadline = bit(one.ecx, 24);
     f.xsave = bit(one.ecx, 26);
-    f.avx = bit(one.ecx, 28);
+    f.avx = f.xsave && bit(one.ecx, 28);
     f.hypervisor = bit(one.ecx, 31);
 
     u32 capabilities = 0; // IA32_ARCH_CAPABILITIES [SDM vol 4, table 2-2]
     if (basic.eax >= 7) {
         const auto seven = x86::cpuid(7);
         f.fsgsbase = bit(seven.ebx, 0);
-        f.avx2 = bit(seven.ebx, 5);
+        f.avx2 = f.avx && bit(seven.ebx, 5);
         f.smep = bit(seven.ebx, 7);
         f.invpcid = bit(seven.ebx, 10);
         f.smap = bit(seven.ebx, 20);

@@ -19,6 +19,7 @@
 #define GUARD_CLD 35           /* DF is cleared on the way in through the IDT */
 #define GUARD_FASTCALL_INDEX 36
 #define GUARD_PARANOID_GS 37   /* what comes by an IST puts back the GS base that it found */
+#define GUARD_VECTORS 52       /* a copy past the cache puts the caller's vector registers back */
 
 #ifdef __ASSEMBLER__
 #define PATCH(feature, ...)                                                                                                     \

@@ -57,7 +57,9 @@ Mutant mutant_by_name(StringView name) {
                   {"timer_turn", Mutant::TimerTurn},
                   {"permission", Mutant::Permission},
                   {"close_on_exec", Mutant::CloseOnExec},
-                  {"seals", Mutant::Seals}};
+                  {"seals", Mutant::Seals},
+                  {"fccmp_size", Mutant::FccmpSize},
+                  {"fccmp_vectors", Mutant::FccmpVectors}};
     for (const auto& entry : kNames)
         if (name == entry.name)
             return entry.mutant;

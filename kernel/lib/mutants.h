@@ -56,6 +56,8 @@ enum class Mutant : u8 {
     Permission,       ///< permission bits of files hold nobody back
     CloseOnExec,      ///< execve leaves all descriptors open
     Seals,            ///< sealed files can be changed
+    FccmpSize,        ///< call 443 copies more than a slot holds
+    FccmpVectors,     ///< call 444 leaves its own values in vector registers (GUARD_VECTORS)
 };
 
 #ifdef TOLLGATE_TESTS

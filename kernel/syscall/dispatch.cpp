@@ -7,6 +7,7 @@
 #include "lib/atomic.h"
 #include "lib/result.h"
 #include "syscall/handlers.h"
+#include "syscall/spma22.h"
 
 #include <utility>
 

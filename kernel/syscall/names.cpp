@@ -1,7 +1,9 @@
 // What the machine is called: uname, sethostname, setdomainname.
+#include "api/spma22.h"
 #include "cpu/tlb.h"
 #include "lib/memory.h"
 #include "syscall/handlers.h"
+#include "syscall/spma22.h"
 
 namespace tollgate {
 namespace {
@@ -40,7 +42,7 @@ Result<FixedString<kMostOfName>> read_name(const Caller& caller, UserPtr<const c
 Result<u64> sys_uname(Caller&, UserPtr<UnameText> to) {
     UnameText text{};
     set_text(text.system, "Tollgate");
-    set_text(text.release, "6.1.0-tollgate");
+    set_text(text.release, spma22::enabled() ? api::kSpma22Release : "6.1.0-tollgate");
     set_text(text.version, "#1 SMP");
     set_text(text.machine, "x86_64");
     {

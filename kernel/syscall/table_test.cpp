@@ -1,6 +1,7 @@
 // table.def against the numbers of the host's Linux headers and of api/numbers.h, and its own rules.
 #ifndef TOLLGATE_KERNEL
 #include "api/numbers.h"
+#include "api/spma22.h"
 
 #include "tests/harness/test.h"
 
@@ -18,6 +19,9 @@ constexpr long __NR_flexsc_wait = api::kSysFlexscWait;
 constexpr long __NR_copy64 = api::kSysCopy64;
 constexpr long __NR_null = api::kSysNull;
 constexpr long __NR_probe = api::kSysProbe;
+constexpr long __NR_fccmp_array = api::kSysFccmpArray;
+constexpr long __NR_fccmp_nt = api::kSysFccmpNt;
+constexpr long __NR_syscall_bench = api::kSysSyscallBench;
 
 struct Line {
     long number, expected;
@@ -63,6 +67,8 @@ TEST(SyscallTable, ThreadCallsAreForTrapsAlone) {
                                      __NR_sched_setaffinity,
                                      __NR_getcpu,
                                      __NR_restart_syscall,
+                                     __NR_perf_event_open,
+                                     __NR_syscall_bench,
                                      __NR_flexsc_register,
                                      __NR_flexsc_wait};
     for (const long number : kThreadCalls)

@@ -3,6 +3,7 @@
 // they leave to the system call. Their names have two forms, as Linux has them; glibc takes the first.
 
 #include "asm_offsets.h"
+#include "gate/vdso/function.inc"
 
 #define SYS_CLOCK_GETTIME 228
 #define SYS_CLOCK_GETRES 229
@@ -10,23 +11,6 @@
 #define MICROSECONDS 1000000
 #define SECONDS_OF_BASE 8
 #define SIZE_OF_BASE 16
-
-    .macro FUNCTION name
-    .balign 64
-    .global __vdso_\name
-    .type __vdso_\name, @function
-    .weak \name
-    .type \name, @function
-\name:
-__vdso_\name:
-    .cfi_startproc
-    .endm
-
-    .macro END name
-    .cfi_endproc
-    .size __vdso_\name, . - __vdso_\name
-    .size \name, . - __vdso_\name
-    .endm
 
 // The time of the clock whose base is at \base from r9: whole seconds in rdx, the rest in rax as a fraction of 2^64. Changes that
 // are done are counted before, and those that have begun after everything else; the two differ while the page changes. LFENCE: RDTSC must not

@@ -1,9 +1,14 @@
-// The vDSO's bytes in the kernel image: a whole shared object, made from code.S.
-    .section .rodata
+// The vDSO's bytes in the kernel image: whole shared objects, made from code.S, and from code.S and spma22.S.
+    .macro IMAGE name, file
     .balign 16
-    .global vdso_image, vdso_image_end
-vdso_image:
-    .incbin "vdso.so"
-vdso_image_end:
+    .global \name, \name\()_end
+\name:
+    .incbin "\file"
+\name\()_end:
+    .endm
+
+    .section .rodata
+    IMAGE vdso_image, "vdso.so"
+    IMAGE vdso_spma22_image, "vdso-spma22.so"
 
     .section .note.GNU-stack, "", @progbits

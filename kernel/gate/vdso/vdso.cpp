@@ -9,7 +9,7 @@
 namespace tollgate::vdso {
 namespace {
 
-extern "C" const u8 vdso_image[], vdso_image_end[];
+extern "C" const u8 vdso_image[], vdso_image_end[], vdso_spma22_image[], vdso_spma22_image_end[];
 
 constexpr u64 kMostPages = 4;
 // global: the pages belong to no process; written once at boot. The clock page comes first.
@@ -18,16 +18,17 @@ constinit u64 page_count = 0;
 
 } // namespace
 
-Result<void> initialise() {
-    const u64 size = static_cast<u64>(vdso_image_end - vdso_image);
+Result<void> initialise(Functions functions) {
+    const bool plain = functions == Functions::Plain;
+    const u8* const image = plain ? vdso_image : vdso_spma22_image;
+    const u64 size = static_cast<u64>((plain ? vdso_image_end : vdso_spma22_image_end) - image);
     ASSERT(size <= (kMostPages - 1) * kPageSize);
     page_count = 1 + align_up(size, kPageSize) / kPageSize;
     for (u64 n = 0; n < page_count; ++n)
         pages[n] = TRY(Frame::allocate())
     .leak();
     for (u64 done = 0; done < size; done += kPageSize)
-        memcpy(direct(pages[1 + done / kPageSize]), vdso_image + done,
-               size - done < kPageSize ? size - done : kPageSize);
+        memcpy(direct(pages[1 + done / kPageSize]), image + done, size - done < kPageSize ? size - done : kPageSize);
     clock_publish(*direct<ClockPage>(pages[0]));
     return {};
 }
