@@ -220,14 +220,18 @@ class Script(unittest.TestCase):
     def test_help(self):
         status, text = self.status("--help")
         self.assertEqual(status, 0)
-        for option in ("--accel", "--smp", "--boot", "--machine", "--bench", "--append", "--gdb", "--no-build"):
+        for option in ("--accel", "--smp", "--boot", "--machine", "--bench", "--append", "--gdb", "--no-build", "--vs linux", "--vs spma22"):
             self.assertIn(option, text)
 
     def test_wrong(self):
         for arguments, part in ((["--acel"], "is no option"), (["--accel", "hvf"], "auto, kvm, tcg, icount"), (["--smp"], "needs a value"),
                                 (["--smp", "x"], "1 to 255"), (["--smp=999"], "1 to 255"), (["--boot", "net"], "pvh, iso"),
                                 (["--machine=isapc"], "q35, pc, microvm"), (["stray"], "is no option"),
-                                (["--machine=microvm", "--boot=iso"], "CD-ROM")):
+                                (["--machine=microvm", "--boot=iso"], "CD-ROM"), (["--vs", "theirs"], "linux, spma22"),
+                                (["--vs=spma22", "--mem=1G"], "--mem does not go with --vs spma22"),
+                                (["--vs=spma22", "--bench=x"], "--bench does not go with --vs spma22"),
+                                (["--vs=spma22", "--vs=linux"], "does not go with"), (["--calls=x"], "needs --program or --vs linux"),
+                                (["--vs=linux", "--machine=microvm"], "does not start on microvm")):
             with self.subTest(arguments):
                 status, text = self.status(*arguments)
                 self.assertEqual(status, 64)

@@ -154,7 +154,7 @@ Registered register_all(const std::vector<const Benchmark*>& chosen, const Optio
             continue;
         }
         auto* registered = benchmark::RegisterBenchmark(benchmark->name.c_str(), benchmark->run);
-        registered->Iterations(kSamples)->UseManualTime();
+        registered->Iterations(benchmark->samples)->UseManualTime();
         if (!options.repetitions_given)
             registered->Repetitions(kRepetitions);
         ++result.count;

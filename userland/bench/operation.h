@@ -17,11 +17,11 @@
 
 namespace tollgate::bench {
 
-enum class GateKind { Native, Direct, Int80, FlexscOwn, FlexscIpi, FlexscPoll, FlexscAdaptive, Fastcall };
+enum class GateKind { Native, Direct, Int80, FlexscOwn, FlexscIpi, FlexscPoll, FlexscAdaptive, Fastcall, Ioctl, Vdso };
 
 constexpr const char* gate_name(GateKind gate) {
-    constexpr const char* kNames[] = {"native",     "direct",      "int80",           "flexsc_own",
-                                      "flexsc_ipi", "flexsc_poll", "flexsc_adaptive", "fastcall"};
+    constexpr const char* kNames[] = {"native",      "direct",          "int80",    "flexsc_own", "flexsc_ipi",
+                                      "flexsc_poll", "flexsc_adaptive", "fastcall", "ioctl",      "vdso"};
     return kNames[static_cast<unsigned>(gate)];
 }
 

@@ -9,8 +9,6 @@
 
 namespace tollgate::bench {
 
-namespace {
-
 Missing missing(const std::string& what, int error) {
     const bool not_offered = error == ENOSYS || error == ENODEV || error == ENOENT || error == ENXIO;
     std::string reason = what + ": " + std::strerror(error);
@@ -18,6 +16,8 @@ Missing missing(const std::string& what, int error) {
         reason += " (this kernel does not have it)";
     return {std::move(reason), !not_offered};
 }
+
+namespace {
 
 std::string unit_of(const std::string& accel) {
     if (accel == "icount")
@@ -33,12 +33,12 @@ Suite::Suite(const Machine& machine, Selection selection)
       ticks_mean_something_(machine.get("accel") == "icount" || machine.get("accel") == "kvm"),
       is_tollgate_(machine.is_tollgate()), selection_(selection) {}
 
-void Suite::list(const char* operation, GateKind gate, std::function<std::optional<Missing>()> prepare,
-                 std::function<void(benchmark::State&)> run, unsigned batch) {
-    std::string name = std::string(operation) + '/' + gate_name(gate);
+void Suite::list(const std::string& operation, GateKind gate, std::function<std::optional<Missing>()> prepare,
+                 std::function<void(benchmark::State&)> run, unsigned batch, unsigned samples) {
+    std::string name = operation + '/' + gate_name(gate);
     if (batch != 0)
         name += "/batch:" + std::to_string(batch);
-    benchmarks_.push_back({std::move(name), gate, batch, std::move(prepare), std::move(run)});
+    benchmarks_.push_back({std::move(name), gate, batch, std::move(prepare), std::move(run), samples});
 }
 
 std::optional<Missing> Suite::int80_is_ours() const {

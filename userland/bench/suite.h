@@ -45,12 +45,16 @@ struct Missing {
     bool is_failure;
 };
 
+/// Of an errno: that the kernel does not have it is no failure.
+Missing missing(const std::string& what, int error);
+
 struct Benchmark {
     std::string name; ///< operation/gate or operation/gate/batch:N
     GateKind gate;
     unsigned batch; ///< 0: the gate has none
     std::function<std::optional<Missing>()> prepare;
     std::function<void(benchmark::State&)> run;
+    unsigned samples = kSamples; ///< in a repetition
 };
 
 /// Every gate, or FlexSC by all policies and batches beside the native call.
@@ -64,6 +68,12 @@ public:
     template <class Op>
     void add();
 
+    /// Lists one benchmark that is no operation's: `run` is to end in measure().
+    void list(const std::string& operation, GateKind gate, std::function<std::optional<Missing>()> prepare,
+              std::function<void(benchmark::State&)> run, unsigned batch = 0, unsigned samples = kSamples);
+    template <class Op, class Body>
+    void measure(benchmark::State& state, Op& op, GateKind gate, unsigned calls, Body body) const;
+
     [[nodiscard]] const std::vector<Benchmark>& benchmarks() const { return benchmarks_; }
     [[nodiscard]] std::uint64_t ruler() const { return ruler_; }
 
@@ -76,16 +86,12 @@ private:
         double post, reap; ///< per call
     };
 
-    void list(const char* operation, GateKind gate, std::function<std::optional<Missing>()> prepare,
-              std::function<void(benchmark::State&)> run, unsigned batch = 0);
     template <class Op>
     void add_flexsc(const std::shared_ptr<Op>& op, GateKind gate, flexsc_policy policy);
     std::optional<Missing> open_flexsc(flexsc_policy policy, unsigned batch);
     std::expected<Example, Missing> open_fastcall(std::uint32_t ioctl_code);
     std::optional<Missing> int80_is_ours() const;
 
-    template <class Op, class Body>
-    void measure(benchmark::State& state, Op& op, GateKind gate, unsigned calls, Body body) const;
     template <class Op, Gate G, class Arguments>
     void measure_calls(benchmark::State& state, Op& op, GateKind gate, auto number, const Arguments& arguments) const;
     template <class Op>
