@@ -2,6 +2,7 @@
 """The tables that were published with fastcalls, made again: boots /bin/spma22 with option spma22=on and prints its figures beside theirs.
 
     ./run-qemu.sh --vs spma22 [--accel auto|kvm|icount|tcg] [--machine q35|pc|microvm]
+    tools/published.py --doc [--check]     write docs/fastcall.md's tables from docs/results/spma22-reference.json, or check them
 
 One boot has all the rows, for which the authors needed two kernels. Under icount the figures are instructions, on real KVM cycles; on
 multi-threaded TCG only ratios to the system call are printed. Theirs are cycles and times of their machines.
@@ -20,9 +21,12 @@ import report
 import results
 import run
 import vm
-from guest import MACHINES, Guest, Outcome, UsageError, shown
+from guest import MACHINES, ROOT, Guest, Outcome, UsageError, shown
 
 PROGRAM = "/bin/spma22"
+DOCUMENT = ROOT / "docs" / "fastcall.md"
+REFERENCE = ROOT / "docs" / "results" / "spma22-reference.json"
+BEGIN, END = "<!-- published:begin -->", "<!-- published:end -->"
 BUILD_FAILED, NO_RESULTS, USAGE = 7, 8, 64
 BOUND = 180.0  # seconds on the reference machine for one boot
 TITLE = {"icount": "Guest instructions per operation, loop included (QEMU TCG with icount: exact and repeatable)",
@@ -61,8 +65,8 @@ def ratio(native, fastcall) -> str:
     return f"{native.per_call / fastcall.per_call:.1f}" if native and fastcall and fastcall.per_call else "-"
 
 
-def tables(found: list[results.Row], kind: str) -> list[str]:
-    """Calls by every gate with the ratios beside, then what has one way only."""
+def tables(found: list[results.Row]) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
+    """Calls by every gate with the ratios beside, and what has one way only."""
     cells = {(row.operation, row.gate, row.pti): row for row in found}
     operations = list(dict.fromkeys(row.operation for row in found))
 
@@ -79,9 +83,35 @@ def tables(found: list[results.Row], kind: str) -> list[str]:
         ratios = tuple(ratio(get(operation, "native", pti), get(operation, "fastcall", pti)) for pti in ("off", "on"))
         calls.append((operation, *(cell(get(operation, gate, "off"), get(operation, gate, "on")) for gate in GATES), *ratios,
                       *RATIOS.get(operation, ("-",) * len(CPUS))))
-    lines = [f"{TITLE[kind]}; two figures: pti=off / pti=on.", "ratio: system call to fastcall, ours, and published by CPU and mitigations.",
-             "", *report.aligned(calls)]
-    return lines + (["", *report.aligned(others)] if len(others) > 1 else [])
+    return calls, others
+
+
+def markdown(document: dict, where: str) -> str:
+    found = [row for row in results.rows(document, where) if row.kind == "icount"]
+    if not found:
+        raise results.ResultError(f"{where}: a reference result needs an icount pass")
+    lines = []
+    for cells in (*tables(found), [("published", "figures", "machine"), *FIGURES]):
+        lines += ["| " + " | ".join(cells[0]) + " |", "|---|" + "---:|" * (len(cells[0]) - 1)]
+        lines += ["| " + " | ".join(row) + " |" for row in cells[1:]] + [""]
+    context = document["context"]
+    return "\n".join([*lines, f"{TITLE['icount']}; of two figures the first is with pti=off, the second with pti=on. Ratio: system call to fastcall, "
+                      f"ours, then as published by CPU and mitigations. {report.sampling(found).capitalize()}; QEMU "
+                      f"{context.get('qemu_version', 'n/a')}, one CPU, `spma22=on`, commit {str(context.get('git_commit', 'n/a'))[:12]}; "
+                      "`./run-qemu.sh --vs spma22 --accel icount`."])
+
+
+def write_document(check: bool, path: pathlib.Path = DOCUMENT, reference: pathlib.Path = REFERENCE) -> list[str]:
+    """Brings the tables in docs/fastcall.md up to date, or with `check` says what is wrong with them."""
+    wanted = f"{BEGIN}\n{markdown(results.load(reference), reference.name)}\n{END}"
+    old = path.read_text(encoding="utf-8")
+    if old.count(BEGIN) != 1 or old.count(END) != 1 or old.index(BEGIN) > old.index(END):
+        raise results.ResultError(f"{path.name} needs the two lines {BEGIN} and {END}, once each")
+    new = old[:old.index(BEGIN)] + wanted + old[old.index(END) + len(END):]
+    if check:
+        return [] if new == old else [f"{path.name}'s tables are not those of {reference.name}: run tools/published.py --doc"]
+    path.write_text(new, encoding="utf-8")
+    return []
 
 
 def published() -> list[str]:
@@ -94,7 +124,11 @@ def text(document: dict, where: str) -> str:
     for kind in results.KINDS:
         mine = [row for row in found if row.kind == kind]
         if mine:
-            parts.append("\n".join([*tables(mine, kind), "", report.sampling(mine), *report.machine(document["context"], kind)]))
+            calls, others = tables(mine)
+            parts.append("\n".join([f"{TITLE[kind]}; two figures: pti=off / pti=on.",
+                                    "ratio: system call to fastcall, ours, and published by CPU and mitigations.", "", *report.aligned(calls),
+                                    *(["", *report.aligned(others)] if len(others) > 1 and kind != "tcg" else []), "", report.sampling(mine),
+                                    *report.machine(document["context"], kind)]))
     if not parts:
         raise results.ResultError(f"{where}: no benchmark in it has a figure")
     if notes := results.skipped(document):
@@ -136,12 +170,21 @@ def options_from(arguments: list[str]) -> argparse.Namespace:
     p.add_argument("--accel", default="auto", choices=("auto", "kvm", "icount", "tcg"))
     p.add_argument("--machine", default="q35", choices=MACHINES)
     p.add_argument("--no-build", action="store_true")
-    return p.parse_args(arguments)
+    p.add_argument("--doc", action="store_true")
+    p.add_argument("--check", action="store_true")
+    options = p.parse_args(arguments)
+    if options.check and not options.doc:
+        p.error("--check goes with --doc")
+    return options
 
 
 def main(arguments: list[str]) -> int:
     options = options_from(arguments)
     try:
+        if options.doc:
+            bad = write_document(options.check)
+            print("\n".join(bad) or "the tables are those of the reference")
+            return 1 if bad else 0
         if not options.no_build and not run.build():
             print("run-qemu: the build failed", file=sys.stderr)
             return BUILD_FAILED

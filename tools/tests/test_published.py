@@ -1,7 +1,9 @@
 """The published tables made again: options, boots, and what the table shows of good, partial and empty results."""
 
+import json
 import pathlib
 import sys
+import tempfile
 import unittest
 
 import support
@@ -25,7 +27,7 @@ class Options(unittest.TestCase):
     def test_values(self):
         self.assertEqual(published.options_from([]).accel, "auto")
         self.assertEqual(published.options_from(["--accel=kvm", "--machine=microvm"]).machine, "microvm")
-        for wrong in (["--accel=hvf"], ["--machine=isapc"], ["--bench=x"], ["stray"], ["--acc=kvm"]):
+        for wrong in (["--accel=hvf"], ["--machine=isapc"], ["--bench=x"], ["stray"], ["--acc=kvm"], ["--check"]):
             with self.subTest(wrong), self.assertRaises(SystemExit) as ended:
                 published.options_from(wrong)
             self.assertEqual(ended.exception.code, published.USAGE)
@@ -62,6 +64,24 @@ class Table(unittest.TestCase):
         text = published.text(merged(("off", self.CALLS), kind="tcg"), "x")
         self.assertEqual(self.lines(text, "refused")[0][:3], ["refused", "0.25x", "1.00x"])
         self.assertIn("no native figure", text)  # of register, which has none
+
+    def test_document(self):
+        with tempfile.TemporaryDirectory() as folder:
+            page, reference = pathlib.Path(folder, "page.md"), pathlib.Path(folder, "reference.json")
+            reference.write_text(json.dumps(merged(("off", self.CALLS))))
+            page.write_text(f"before\n{published.BEGIN}\nold\n{published.END}\nbehind\n")
+            self.assertEqual(len(published.write_document(True, page, reference)), 1)
+            self.assertEqual(published.write_document(False, page, reference), [])
+            self.assertEqual(published.write_document(True, page, reference), [])
+            text = page.read_text()
+            self.assertIn("| refused | 10 | 40 | - | - | 4.0 | - | 11.4 | 1.7 | 1.7 | 2.1 |", text)
+            self.assertTrue(text.startswith("before\n") and text.endswith("behind\n"))
+            page.write_text("no place for it")
+            with self.assertRaises(results.ResultError):
+                published.write_document(False, page, reference)
+            reference.write_text(json.dumps(merged(("off", self.CALLS), kind="kvm")))
+            with self.assertRaises(results.ResultError):
+                published.write_document(False, page, reference)
 
     def test_nothing_measured(self):
         with self.assertRaises(results.ResultError):

@@ -230,7 +230,7 @@ class Script(unittest.TestCase):
                                 (["--machine=microvm", "--boot=iso"], "CD-ROM"), (["--vs", "theirs"], "linux, spma22"),
                                 (["--vs=spma22", "--mem=1G"], "--mem does not go with --vs spma22"),
                                 (["--vs=spma22", "--bench=x"], "--bench does not go with --vs spma22"),
-                                (["--vs=spma22", "--vs=linux"], "does not go with"), (["--calls=x"], "needs --program or --vs linux"),
+                                (["--vs=spma22", "--vs=linux"], "does not go with"), (["--calls=x"], "needs --program, --vs linux or --study"),
                                 (["--vs=linux", "--machine=microvm"], "does not start on microvm")):
             with self.subTest(arguments):
                 status, text = self.status(*arguments)
