@@ -54,6 +54,7 @@ enum class FastcallAbuse : std::uint64_t {
     LeaveRcx, ///< (p): to return there
     LeaveR11,
     LeaveGs,
+    Linger, ///< (n): as Spin, but it reads its private page at the end
 };
 inline constexpr long kSpinResult = 0x5ca1ab1e;
 

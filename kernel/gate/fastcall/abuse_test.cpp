@@ -23,6 +23,7 @@ FASTCALL_FUNCTION(leave_rsp);
 FASTCALL_FUNCTION(leave_rcx);
 FASTCALL_FUNCTION(leave_r11);
 FASTCALL_FUNCTION(leave_gs);
+FASTCALL_FUNCTION(linger);
 
 /// In the order of api::FastcallAbuse.
 constexpr const Function* kAbuses[] = {&read_function,          &read_on_stack_function, &read_undeclared_function,
@@ -30,8 +31,9 @@ constexpr const Function* kAbuses[] = {&read_function,          &read_on_stack_f
                                        &non_canonical_function, &loop_function,          &spin_function,
                                        &recurse_function,       &wild_function,          &leave_ac_function,
                                        &leave_df_function,      &leave_nt_function,      &leave_rsp_function,
-                                       &leave_rcx_function,     &leave_r11_function,     &leave_gs_function};
-static_assert(std::size(kAbuses) == static_cast<size_t>(api::FastcallAbuse::LeaveGs) + 1);
+                                       &leave_rcx_function,     &leave_r11_function,     &leave_gs_function,
+                                       &linger_function};
+static_assert(std::size(kAbuses) == static_cast<size_t>(api::FastcallAbuse::Linger) + 1);
 
 // Counted for the test instrument alone.
 constinit Atomic<u64> callbacks{0};
@@ -43,8 +45,11 @@ Result<u64> register_abuse(Process& process, u64 which) {
         return fail(Errno::Inval);
     static constexpr Callbacks kCount{.unmap = [](void*) { callbacks.fetch_add(u64{1} << 32, kRelaxed); },
                                       .free = [](void*) { callbacks.fetch_add(1, kRelaxed); }};
+    static constexpr Mapping kPage{.kind = Mapping::Kind::Private, .pages = 1};
+    const bool lingers = which == static_cast<u64>(api::FastcallAbuse::Linger);
     return u64 {
-        TRY(register_fastcall(process, *kAbuses[which], {}, {}, kCount))
+        TRY(register_fastcall(process, *kAbuses[which], {}, lingers ? std::span(&kPage, 1) : std::span<const Mapping>(),
+                              kCount))
         .index
     };
 }

@@ -357,16 +357,17 @@ void for_each_registration(void (*each)(void* context, const Listed&), void* con
 
 void list_areas(AddressSpace& space, fs::EachKernelArea each, void* context) {
     State* const state = state_of(space);
-    const bool counted = state && state->counts;
+    if (!state)
+        return; // the empty space is every program's, and a program that knows nothing of it sees what Linux shows
     each(context, {kFastcallTable, kFastcallCounts, Access::Read, Sharing::Private, "[fastcall_table]"});
-    if (counted)
+    if (state->counts)
         each(context, {kFastcallCounts, kFastcallCounts + kPageSize, Access::ReadWrite, Sharing::Private,
                        "[fastcall_additional]"});
     for (unsigned cpu = 0; cpu < cpu_count(); ++cpu) {
         const u64 stack = kFastcallStacks + cpu * kFastcallStackStride + kPageSize;
         each(context, {stack, stack + kPageSize, Access::ReadWrite, Sharing::Shared, "[fastcall_stacks]"});
     }
-    for (unsigned slot = 0; state && slot < kSlots; ++slot) {
+    for (unsigned slot = 0; slot < kSlots; ++slot) {
         std::array<Piece, kAttributes> pieces;
         u64 pages;
         {
