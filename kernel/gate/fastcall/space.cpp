@@ -35,6 +35,8 @@ struct Piece {
 
 /// A registered function.
 struct Entry {
+    Entry(const Function& function, const Callbacks& callbacks) : function(function), callbacks(callbacks) {}
+
     const Function& function;
     const Callbacks callbacks;
     std::array<Piece, kAttributes> pieces{};
