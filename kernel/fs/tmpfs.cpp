@@ -246,11 +246,13 @@ Result<void> RegularNode::allocate(u32 mode, u64 offset, u64 length) {
 }
 
 Result<void> RegularNode::add_seals(u32 seals) {
-    u32 old = this->seals();
-    do {
-        if (old & kSealSeal)
-            return fail(Errno::Perm);
-    } while (!seals_.compare_exchange_weak(old, old | seals, kAcqRel, kRelaxed));
+    MutexGuard guard{write_lock_}; // one at a time, and between two writes
+    const u32 old = this->seals();
+    if (old & kSealSeal)
+        return fail(Errno::Perm);
+    if (seals & ~old & kSealWrite)
+        TRY(TRY(content())->forbid_writable_mappings());
+    seals_.store(old | seals, kRelease);
     return {};
 }
 

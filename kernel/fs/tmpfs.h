@@ -44,7 +44,7 @@ public:
     u32 seals() const { return seals_.load(kRelaxed); }
     /// What every change of the file asks.
     u32 seals_in_force() const { return mutant(Mutant::Seals) ? 0 : seals(); }
-    /// Errors: Perm (sealed against more seals).
+    /// Errors: Perm (sealed against more seals), Busy (kSealWrite, and a shared mapping may write), NoMem.
     Result<void> add_seals(u32 seals);
     /// Writers and programs keep each other out: Errno::TxtBsy. Each pairs with its end.
     Result<void> begin_writing();

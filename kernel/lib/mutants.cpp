@@ -58,6 +58,7 @@ Mutant mutant_by_name(StringView name) {
                   {"permission", Mutant::Permission},
                   {"close_on_exec", Mutant::CloseOnExec},
                   {"seals", Mutant::Seals},
+                  {"seal_mapped", Mutant::SealMapped},
                   {"fccmp_size", Mutant::FccmpSize},
                   {"fccmp_vectors", Mutant::FccmpVectors}};
     for (const auto& entry : kNames)

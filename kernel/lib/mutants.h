@@ -56,6 +56,7 @@ enum class Mutant : u8 {
     Permission,       ///< permission bits of files hold nobody back
     CloseOnExec,      ///< execve leaves all descriptors open
     Seals,            ///< sealed files can be changed
+    SealMapped,       ///< a file is sealed against writing though a mapping may write it
     FccmpSize,        ///< call 443 copies more than a slot holds
     FccmpVectors,     ///< call 444 leaves its own values in vector registers (GUARD_VECTORS)
 };

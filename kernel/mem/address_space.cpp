@@ -15,6 +15,26 @@ constinit Atomic<u64> next_id{1};
 using DestroyedHook = void (*)(AddressSpace&);
 constinit DestroyedHook destroyed_hook = nullptr;
 
+/// Keeps a file from being sealed while an area that may write it is on its way into the space.
+class WritableClaim {
+public:
+    /// Errno::Perm: it is sealed already.
+    Result<void> make(const AreaShape& shape) {
+        if (shape.may_write_object()) {
+            TRY(shape.object->begin_writable_mapping());
+            object_ = shape.object.get();
+        }
+        return {};
+    }
+    ~WritableClaim() {
+        if (object_ != nullptr)
+            object_->end_writable_mapping();
+    }
+
+private:
+    MemoryObject* object_ = nullptr; // whoever makes the area holds a reference
+};
+
 } // namespace
 
 void AddressSpace::set_destroyed_hook(void (*hook)(AddressSpace&)) { destroyed_hook = hook; }
@@ -169,6 +189,8 @@ Result<u64> AddressSpace::map(const MapRequest& request) {
     shape.object = request.object;
     shape.offset = request.offset;
     Owned<Area> area = TRY(make_owned<Area>(shape, this));
+    WritableClaim claim;
+    TRY(claim.make(shape));
     DeadAreas dead;
     Guard guard{lock_};
     TRY(check_limits_locked(*length, area->is_data()));

@@ -60,7 +60,7 @@ public:
     Result<Ref<AddressSpace>> fork() EXCLUDES(lock_);
 
     /// mmap(2): adds an area, whose pages come at the first touch; the address. Errors: Inval (alignment, over a pinned
-    /// area), NoMem (range, no gap, limit), Exist.
+    /// area), NoMem (range, no gap, limit), Exist, Perm (would write a sealed file).
     using Placement = tollgate::Placement;
     Result<u64> map(const MapRequest& request) EXCLUDES(lock_);
     /// The same for private zeros.

@@ -53,6 +53,8 @@ struct AreaShape {
     bool is_reserved() const { return kind >= AreaKind::Pinned; }
     /// Whether it belongs to one process and not to its children.
     bool is_own() const { return kind == AreaKind::Pinned || kind == AreaKind::Fastcall; }
+    /// Whether a store through the area, now or after mprotect, changes the object.
+    bool may_write_object() const { return object && sharing == Sharing::Shared && limit == Access::ReadWrite; }
     /// Counted against RLIMIT_DATA.
     bool is_data() const {
         return sharing == Sharing::Private && access == Access::ReadWrite && kind != AreaKind::Stack;

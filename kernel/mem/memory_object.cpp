@@ -3,6 +3,7 @@
 #include "mem/memory_object.h"
 
 #include "lib/memory.h"
+#include "lib/mutants.h"
 #include "mem/address_space.h"
 
 namespace tollgate {
@@ -12,11 +13,34 @@ MemoryObject::~MemoryObject() { ASSERT(mappings_.empty()); }
 void MemoryObject::add_mapping(Area& area) {
     Guard guard{mappings_lock_};
     mappings_.push_back(area);
+    writable_mappings_ += area.may_write_object();
 }
 
 void MemoryObject::remove_mapping(Area& area) {
     Guard guard{mappings_lock_};
     mappings_.remove(area);
+    writable_mappings_ -= area.may_write_object();
+}
+
+Result<void> MemoryObject::begin_writable_mapping() {
+    Guard guard{mappings_lock_};
+    if (writing_forbidden_)
+        return fail(Errno::Perm);
+    ++writable_mappings_;
+    return {};
+}
+
+void MemoryObject::end_writable_mapping() {
+    Guard guard{mappings_lock_};
+    --writable_mappings_;
+}
+
+Result<void> MemoryObject::forbid_writable_mappings() {
+    Guard guard{mappings_lock_};
+    if (writable_mappings_ != 0 && !mutant(Mutant::SealMapped))
+        return fail(Errno::Busy);
+    writing_forbidden_ = true;
+    return {};
 }
 
 void MemoryObject::drop_mappings(u64 first_page, u64 page_count) {

@@ -34,6 +34,13 @@ public:
     /// been set and the object has let go of the frames. Call it without locks.
     void drop_mappings(u64 first_page, u64 page_count);
 
+    /// From here to end_writable_mapping() there is to be an area that may write, which is then in the list.
+    /// Errno::Perm after forbid_writable_mappings().
+    Result<void> begin_writable_mapping() EXCLUDES(mappings_lock_);
+    void end_writable_mapping() EXCLUDES(mappings_lock_);
+    /// Lets no area write from now on. Errno::Busy if one may.
+    Result<void> forbid_writable_mappings() EXCLUDES(mappings_lock_);
+
     /// For AreaMap.
     void add_mapping(Area& area) EXCLUDES(mappings_lock_);
     void remove_mapping(Area& area) EXCLUDES(mappings_lock_);
@@ -41,6 +48,8 @@ public:
 private:
     Spinlock mappings_lock_{LockRank::MemoryObject};
     List<Area, &Area::object_link> mappings_ GUARDED_BY(mappings_lock_);
+    u64 writable_mappings_ GUARDED_BY(mappings_lock_) = 0; ///< of the list, and those that are being made
+    bool writing_forbidden_ GUARDED_BY(mappings_lock_) = false;
 };
 
 /// Pages of RAM that come at the first touch: shared anonymous memory, and the content of a file in memory.

@@ -112,6 +112,11 @@ void memory_files(Ktap& ktap) {
     }
     ktap.test("it can be mapped and shared");
     gives(ktap, "F_GET_SEALS", fcntl(file, F_GET_SEALS), 0);
+    fails(ktap, "F_SEAL_WRITE while it is mapped for writing: EBUSY", fcntl(file, F_ADD_SEALS, F_SEAL_WRITE), EBUSY);
+    if (map != MAP_FAILED)
+        mprotect(map, 8192, PROT_READ); // which may be taken back
+    fails(ktap, "while it was mapped for writing: EBUSY", fcntl(file, F_ADD_SEALS, F_SEAL_WRITE), EBUSY);
+    gives(ktap, "no seal has come of it", fcntl(file, F_GET_SEALS), 0);
     if (map != MAP_FAILED)
         munmap(map, 8192);
     gives(ktap, "F_SEAL_GROW", fcntl(file, F_ADD_SEALS, F_SEAL_GROW), 0);
@@ -189,7 +194,7 @@ void sending(Ktap& ktap) {
 
 int main() {
     alarm(60);
-    Ktap ktap(57);
+    Ktap ktap(60);
     events(ktap);
     memory_files(ktap);
     sending(ktap);
