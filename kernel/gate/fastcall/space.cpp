@@ -35,7 +35,7 @@ struct Piece {
 
 /// A registered function.
 struct Entry {
-    Entry(const Function& function, const Callbacks& callbacks) : function(function), callbacks(callbacks) {}
+    Entry(const Function& registered, const Callbacks& hooks) : function(registered), callbacks(hooks) {}
 
     const Function& function;
     const Callbacks callbacks;
