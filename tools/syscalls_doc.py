@@ -64,15 +64,17 @@ def partial(text: str) -> dict[str, str]:
 
 
 def programs(root: pathlib.Path = ROOT) -> dict[str, str]:
-    """Name of a test program -> its text without comments."""
-    found = {}
+    """Name of a test program -> its text without comments. NAME_*.cpp beside NAME_tests.h are parts of NAME."""
+    found: dict[str, str] = {}
     for folder in TESTS:
         prefix = "conform" if folder.endswith("conform") else "test"
+        wholes = [header.stem.removesuffix("_tests") for header in (root / folder).glob("*_tests.h")]
         for path in sorted((root / folder).glob("*.cpp")):
             if path.stem == "fuzz_calls":
                 continue  # it makes every call and proves none
             text = re.sub(r"//[^\n]*", "", path.read_text(encoding="utf-8"))
-            found[f"{prefix}-{path.stem}"] = text
+            stem = next((whole for whole in wholes if path.stem.startswith(whole + "_")), path.stem)
+            found[f"{prefix}-{stem}"] = found.get(f"{prefix}-{stem}", "") + text
     return found
 
 
