@@ -10,14 +10,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "userland/conform/outcomes.h"
 #include "userland/lib/ktap.h"
 
 namespace tollgate::conform {
 
 using Handler = void (*)(int, siginfo_t*, void*);
-
-inline void* const kBadPointers[] = {reinterpret_cast<void*>(8), reinterpret_cast<void*>(0x7ffffffff000),
-                                     reinterpret_cast<void*>(0x800000000000), reinterpret_cast<void*>(-4096l)};
 
 inline volatile sig_atomic_t caught, last_signal;
 inline siginfo_t last_info;
@@ -71,17 +69,6 @@ inline void pause_ms(long milliseconds) {
     }
 }
 
-/// Runs in a child; its wait status.
-template <class F>
-int in_child(F&& body) {
-    const pid_t child = fork();
-    if (child == 0)
-        _exit(body());
-    int status = -1;
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
-    }
-    return status;
-}
 template <class F>
 pid_t start_child(F&& body) {
     const pid_t child = fork();
@@ -89,19 +76,6 @@ pid_t start_child(F&& body) {
         _exit(body());
     return child;
 }
-
-#define FAILS(ktap, call, error)                                                                                       \
-    do {                                                                                                               \
-        errno = 0;                                                                                                     \
-        const long outcome = static_cast<long>(call);                                                                  \
-        (ktap).check(outcome == -1 && errno == (error), "%s: %ld, %s", #call, outcome, std::strerror(errno));          \
-    } while (0)
-#define WORKS(ktap, call)                                                                                              \
-    do {                                                                                                               \
-        errno = 0;                                                                                                     \
-        const long outcome = static_cast<long>(call);                                                                  \
-        (ktap).check(outcome != -1, "%s: %s", #call, std::strerror(errno));                                            \
-    } while (0)
 
 struct KernelAction {
     void* handler;

@@ -9,12 +9,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "userland/conform/outcomes.h"
 #include "userland/lib/ktap.h"
 
 namespace tollgate::conform {
 
-inline void* const kBadPointers[] = {reinterpret_cast<void*>(8), reinterpret_cast<void*>(0x7ffffffff000),
-                                     reinterpret_cast<void*>(0x800000000000), reinterpret_cast<void*>(-4096l)};
 constexpr long kMillisecond = 1'000'000;
 inline volatile sig_atomic_t caught;
 inline siginfo_t last_info;
@@ -68,28 +67,6 @@ bool burn_until(F&& done) {
     }
     return true;
 }
-template <class F>
-int in_child(F&& body) {
-    const pid_t child = fork();
-    if (child == 0)
-        _exit(body());
-    int status = -1;
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
-    }
-    return status;
-}
-#define FAILS(ktap, call, error)                                                                                       \
-    do {                                                                                                               \
-        errno = 0;                                                                                                     \
-        const long outcome = static_cast<long>(call);                                                                  \
-        (ktap).check(outcome == -1 && errno == (error), "%s: %ld, %s", #call, outcome, std::strerror(errno));          \
-    } while (0)
-#define WORKS(ktap, call)                                                                                              \
-    do {                                                                                                               \
-        errno = 0;                                                                                                     \
-        const long outcome = static_cast<long>(call);                                                                  \
-        (ktap).check(outcome != -1, "%s: %s", #call, std::strerror(errno));                                            \
-    } while (0)
 
 void test_alarm(Ktap& ktap);
 void test_posix_timers(Ktap& ktap);
